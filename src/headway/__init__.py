@@ -1,0 +1,140 @@
+"""headway: run any number of Claude calls at the full speed of your rate limits, and lose none of them.
+
+::
+
+    async with Scheduler(model="claude-sonnet-5-5", max_tokens=1024) as scheduler:
+        message = await scheduler.submit("Hello")
+
+Names are loaded on first use (PEP 562): importing headway does not import the SDK.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from headway.adapters.sqlite import SQLiteJournal
+    from headway.core.error_kind import ErrorKind
+    from headway.core.events import JobEvent
+    from headway.core.failure import Failure
+    from headway.core.job import Attempt, JobRecord, JobState, Priority
+    from headway.core.limits import Limits
+    from headway.core.request import Request, RequestError
+    from headway.core.retry import RetryPolicy
+    from headway.core.usage import Usage
+    from headway.errors import (
+        AuthenticationError,
+        BillingError,
+        HeadwayError,
+        JobCancelledError,
+        JobExpiredError,
+        JobFailedError,
+        JournalDamagedError,
+        JournalError,
+        JournalLockedError,
+        JournalMismatchError,
+        QueueFullError,
+        RequestRejectedError,
+        RetriesExhaustedError,
+        SchedulerClosedError,
+        StoppedError,
+    )
+    from headway.runtime.flow import Flow
+    from headway.runtime.handle import Job, Outcome
+    from headway.runtime.outcomes import Outcomes
+    from headway.runtime.status import Status
+    from headway.scheduler import Scheduler
+
+__version__ = "0.1.0"
+
+_HOME: Final[dict[str, str]] = {
+    "Attempt": "core.job",
+    "AuthenticationError": "errors",
+    "BillingError": "errors",
+    "ErrorKind": "core.error_kind",
+    "Failure": "core.failure",
+    "Flow": "runtime.flow",
+    "HeadwayError": "errors",
+    "Job": "runtime.handle",
+    "JobCancelledError": "errors",
+    "JobEvent": "core.events",
+    "JobExpiredError": "errors",
+    "JobFailedError": "errors",
+    "JobRecord": "core.job",
+    "JobState": "core.job",
+    "JournalDamagedError": "errors",
+    "JournalError": "errors",
+    "JournalLockedError": "errors",
+    "JournalMismatchError": "errors",
+    "Limits": "core.limits",
+    "Outcome": "runtime.handle",
+    "Outcomes": "runtime.outcomes",
+    "Priority": "core.job",
+    "QueueFullError": "errors",
+    "Request": "core.request",
+    "RequestError": "core.request",
+    "RequestRejectedError": "errors",
+    "RetriesExhaustedError": "errors",
+    "RetryPolicy": "core.retry",
+    "SQLiteJournal": "adapters.sqlite",
+    "Scheduler": "scheduler",
+    "SchedulerClosedError": "errors",
+    "Status": "runtime.status",
+    "StoppedError": "errors",
+    "Usage": "core.usage",
+}
+
+__all__ = [
+    "Attempt",
+    "AuthenticationError",
+    "BillingError",
+    "ErrorKind",
+    "Failure",
+    "Flow",
+    "HeadwayError",
+    "Job",
+    "JobCancelledError",
+    "JobEvent",
+    "JobExpiredError",
+    "JobFailedError",
+    "JobRecord",
+    "JobState",
+    "JournalDamagedError",
+    "JournalError",
+    "JournalLockedError",
+    "JournalMismatchError",
+    "Limits",
+    "Outcome",
+    "Outcomes",
+    "Priority",
+    "QueueFullError",
+    "Request",
+    "RequestError",
+    "RequestRejectedError",
+    "RetriesExhaustedError",
+    "RetryPolicy",
+    "SQLiteJournal",
+    "Scheduler",
+    "SchedulerClosedError",
+    "Status",
+    "StoppedError",
+    "Usage",
+]
+
+# Quiet unless the application configures logging.
+logging.getLogger("headway").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'headway' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"headway.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

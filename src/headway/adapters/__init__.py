@@ -1,0 +1,1 @@
+"""The outside world, one technology a module. Adapters do not know each other."""

@@ -1,0 +1,68 @@
+"""From a parsed 200 to a `Reply`: is it a whole message, and what did it use?"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from headway.core.usage import Usage
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+def problem_of(message: object) -> str | None:
+    """Why a parsed 200 is not a whole message. The SDK does not validate: HTML comes as a string, a wrong
+    shape as a message of Nones."""
+    if not _is_text(message, "id") or getattr(message, "type", None) != "message":
+        return f"status 200, but the body is not a message ({type(message).__name__} without id and type)"
+    content = getattr(message, "content", None)
+    if not isinstance(content, list) or not all(
+        _is_text(item, "type") for item in cast("list[object]", content)
+    ):
+        return "status 200, but the message has no content"
+    usage = getattr(message, "usage", None)
+    if not (_is_count(usage, "input_tokens") and _is_count(usage, "output_tokens")):
+        return "status 200, but the message has no usage"
+    if not _is_text(message, "stop_reason"):
+        return "status 200, but the message has no stop_reason: it was cut off"
+    return None
+
+
+def usage_of(message: Message) -> Usage:
+    """What a whole message used; optional counts that are missing or garbled are 0."""
+    usage = message.usage
+    written = _count(usage, "cache_creation_input_tokens")
+    hour = min(written, _count(usage.cache_creation, "ephemeral_1h_input_tokens"))
+    return Usage(
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cache_write=written - hour,
+        cache_write_1h=hour,
+        cache_read=_count(usage, "cache_read_input_tokens"),
+    )
+
+
+def message_of(body: str) -> Message:
+    """The message of a stored body as the SDK makes it: without validation, so that what a newer API adds
+    passes. Raises `ValueError` for what is not a JSON object."""
+    from anthropic.types import Message
+
+    fields = json.loads(body)
+    if isinstance(fields, dict):
+        return Message.construct(**cast("dict[str, Any]", fields))
+    raise ValueError("a stored message must be a JSON object")
+
+
+def _is_text(owner: object, name: str) -> bool:
+    value = getattr(owner, name, None)
+    return isinstance(value, str) and bool(value)
+
+
+def _is_count(owner: object, name: str) -> bool:
+    value = getattr(owner, name, None)
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _count(owner: object, name: str) -> int:
+    return cast("int", getattr(owner, name)) if _is_count(owner, name) else 0

@@ -1,0 +1,111 @@
+"""Making a client, the hygiene of its credentials, and what can be told of a client from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from headway.errors import HeadwayError
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+KEY_VARIABLES: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""In the SDK's order of preference."""
+PLACEHOLDERS: Final = frozenset(
+    {"", "your-api-key", "your_api_key", "sk-ant-...", "sk-ant-…", "changeme", "xxx", "todo"}
+)
+RESERVED_FILES: Final = 64
+"""Open files left to the rest of the process."""
+POOL: Final = 1000
+"""The SDK's own default for connections."""
+_AIOHTTP_POOL: Final = 100
+"""aiohttp's default for connections, in force where the limit is ``None``."""
+_IDENTITIES: Final = ("api_key", "auth_token", "aws_access_key", "aws_profile", "project_id", "project")
+"""Attributes by which the SDK's clients (Bedrock and Vertex have fewer) name whose limits count."""
+
+
+class CredentialError(HeadwayError):
+    """No usable API key or token was found; the message never contains it."""
+
+
+def clean_key(text: str, variable: str) -> str | CredentialError:
+    """A key without white space and quotes around it, or why it cannot work.
+
+    The error is returned, not raised: a traceback with locals would show the key.
+    """
+    key = text.strip().strip("\"'").strip()
+    if key.lower() in PLACEHOLDERS or (key.startswith("<") and key.endswith(">")):
+        return CredentialError(f"{variable} is empty or a placeholder; set it to a key from the Console")
+    if not key.isascii() or any(character.isspace() or not character.isprintable() for character in key):
+        return CredentialError(
+            f"{variable} has white space, control or non-ASCII characters inside; copy the key again"
+        )
+    return key
+
+
+def make_client() -> AsyncAnthropic:
+    """An ``AsyncAnthropic`` with credentials and base URL from the environment, as the SDK finds them.
+
+    It uses the SDK's aiohttp backend (half the CPU time a call, ``benchmarks/backend.py``) and no retries
+    of its own. Raises `CredentialError` when there is nothing to authenticate with.
+    """
+    client = _client_of_environment()
+    if isinstance(client, CredentialError):
+        raise client
+    if client.api_key is None and client.auth_token is None and client.credentials is None:
+        raise CredentialError(
+            "no API key found: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN, or a profile), or pass a client"
+        )
+    return client
+
+
+def _client_of_environment() -> AsyncAnthropic | CredentialError:
+    from anthropic import AsyncAnthropic, DefaultAioHttpClient
+    from httpx2 import Limits as PoolLimits
+
+    # The SDK itself would take a variable of white space only; here one with a key in it goes before that.
+    given = [name for name in KEY_VARIABLES if os.environ.get(name)]
+    variable = next((name for name in given if os.environ[name].strip()), given[0] if given else None)
+    key = None if variable is None else clean_key(os.environ[variable], variable)
+    if isinstance(key, CredentialError):
+        return key
+    connections = max(8, min(POOL, open_file_limit() - RESERVED_FILES))
+    limits = PoolLimits(max_connections=connections, max_keepalive_connections=connections)
+    return AsyncAnthropic(
+        api_key=key if variable == KEY_VARIABLES[0] else None,
+        auth_token=key if variable == KEY_VARIABLES[1] else None,
+        http_client=DefaultAioHttpClient(limits=limits),
+        max_retries=0,
+    )
+
+
+def fingerprint(client: AsyncAnthropic) -> str:
+    """Base URL and a one-way hash of the credential: limits belong to an organisation, this stands for it."""
+    found = (getattr(client, name, None) for name in _IDENTITIES)
+    secret = next((value for value in found if isinstance(value, str) and value), "")
+    digest = hashlib.sha256(secret.encode(errors="replace")).hexdigest()[:12] if secret else "provider"
+    return f"{str(client.base_url).rstrip('/')}#{digest}"
+
+
+def pool_size(client: AsyncAnthropic) -> int:
+    """The connection limit of the client's transport; the SDK's default where it cannot be seen."""
+    transport = getattr(getattr(client, "_client", None), "_transport", None)
+    limits = getattr(transport, "limits", None)  # aiohttp backend
+    size: object = getattr(limits, "max_connections", None)
+    if limits is not None and size is None:
+        return _AIOHTTP_POOL
+    if size is None:
+        size = getattr(getattr(transport, "_pool", None), "_max_connections", None)  # httpx2 backend
+    return size if isinstance(size, int) and size > 0 else POOL
+
+
+def open_file_limit() -> int:
+    """How many files this process may have open; connections are files."""
+    try:
+        import resource
+    except ImportError:  # not POSIX
+        return POOL + RESERVED_FILES
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return POOL + RESERVED_FILES if soft == resource.RLIM_INFINITY else int(soft)

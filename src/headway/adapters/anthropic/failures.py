@@ -1,0 +1,178 @@
+"""The one edge where the SDK's exceptions become values.
+
+An SDK exception holds its request, and that holds the API key: none leaves this module, not even as a cause.
+What is raised when was observed on SDK 2.12 with both of its HTTP backends (tests/adapters).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+import anthropic
+import httpx2
+
+from headway.adapters.anthropic.headers import limit_report, retry_after
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import ErrorResponse, classify, failure_of
+from headway.core.limits import NO_REPORT, LimitReport
+from headway.ports import Rejection
+
+LONGEST_MESSAGE: Final = 2000
+"""Characters kept of an error message: a proxy may answer with a book."""
+_ON_THE_WAY: Final = (
+    anthropic.APIConnectionError,
+    httpx2.RequestError,
+    httpx2.InvalidURL,
+    aiohttp.ClientError,
+    OSError,
+)
+_REFUSED_BY_SDK: Final = (TypeError, ValueError, AttributeError, LookupError, Warning)
+"""What the SDK raises on parameters that it cannot write down."""
+_MEANING: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] = (
+    ((httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL), ErrorKind.CLIENT_ERROR),
+    ((httpx2.PoolTimeout,), ErrorKind.POOL_TIMEOUT),
+    # No connection was made, so nothing was sent. (aiohttp's pool timeout is a ConnectionTimeoutError as well.)
+    (
+        (
+            httpx2.ConnectTimeout,
+            httpx2.ProxyError,
+            httpx2.TooManyRedirects,
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.ServerFingerprintMismatch,
+        ),
+        ErrorKind.CONNECTION,
+    ),
+    ((httpx2.DecodingError,), ErrorKind.MALFORMED),
+    (
+        (httpx2.ReadTimeout, httpx2.WriteTimeout, aiohttp.ServerTimeoutError, TimeoutError),
+        ErrorKind.ATTEMPT_TIMEOUT,
+    ),
+    ((httpx2.ConnectError,), ErrorKind.CONNECTION),
+    # Everything else that breaks does so after the request, or part of it, was sent.
+    ((httpx2.NetworkError, httpx2.RemoteProtocolError, aiohttp.ClientError), ErrorKind.DISCONNECTED),
+    # A RuntimeError is a connection of another event loop: written to, but never read.
+    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError, RuntimeError), ErrorKind.DISCONNECTED),
+)
+
+
+def rejection_of(error: Exception, *, answering: bool = False) -> Rejection:
+    """What an exception of the SDK or of its transport means. Never raises.
+
+    ``answering``: it was raised while a 200 was being read, so the request itself was in order.
+    """
+    if isinstance(error, anthropic.APIStatusError):
+        return _of_status(error)
+    if isinstance(error, anthropic.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
+        return rejected(ErrorKind.MALFORMED, "status 200, but the body is not a message")
+    if isinstance(error, _ON_THE_WAY):
+        return _of_connection(error)
+    if answering:
+        return rejected(ErrorKind.MALFORMED, f"status 200, but the body cannot be read: {_name(error)}")
+    if isinstance(error, anthropic.CredentialsError):
+        return rejected(ErrorKind.AUTHENTICATION, f"no credential: {_name(error)}")
+    if isinstance(error, TypeError) and "authentication method" in str(error):
+        return rejected(ErrorKind.AUTHENTICATION, "the client has no API key and no token")
+    if isinstance(error, _REFUSED_BY_SDK):
+        return rejected(ErrorKind.INVALID_REQUEST, f"the SDK refused the request: {_words(error)}")
+    return rejected(ErrorKind.INTERNAL, f"{_name(error)}: {_words(error)}")
+
+
+def rejected(
+    kind: ErrorKind,
+    message: str,
+    report: LimitReport = NO_REPORT,
+    *,
+    status: int | None = None,
+    request_id: str | None = None,
+) -> Rejection:
+    """A rejection that did not come as an error response."""
+    return Rejection(replace(failure_of(kind, message), status=status, request_id=request_id), report)
+
+
+def _of_status(error: anthropic.APIStatusError) -> Rejection:
+    headers = error.response.headers
+    report = limit_report(headers)
+    message = _text(error.api_message)
+    if not message:
+        kind = headers.get("content-type", "no content type").split(";")[0]
+        message = f"HTTP status {error.status_code} with a body of {kind} in place of an API error"
+    response = ErrorResponse(
+        status=error.status_code,
+        type=_text(error.type),
+        error_code=_text(error.error_code),
+        message=message,
+        request_id=error.request_id or _body_request_id(error.body),
+        retry_after=retry_after(headers, datetime.now(UTC)),
+        report=report,
+    )
+    return Rejection(classify(response), report)
+
+
+def _text(value: object) -> str | None:
+    """A field of an error body, which may hold anything when it is not the API that answers."""
+    return value[:LONGEST_MESSAGE] if isinstance(value, str) else None
+
+
+def _body_request_id(body: object) -> str | None:
+    return _text(body.get("request_id")) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def _of_connection(error: Exception) -> Rejection:
+    for cause in _chain(error):
+        if isinstance(cause, RuntimeError) and "closed" in str(cause) and "loop" not in str(cause):
+            return rejected(ErrorKind.STOPPED, "the client was closed while jobs still needed it")
+        if kind := _meaning(cause):
+            return rejected(kind, f"{_name(cause)}: {_words_of_transport(cause)}")
+    timeout = isinstance(error, anthropic.APITimeoutError)
+    kind = ErrorKind.ATTEMPT_TIMEOUT if timeout else ErrorKind.CONNECTION
+    return rejected(kind, " from ".join(_name(cause) for cause in _chain(error)))
+
+
+def _meaning(cause: BaseException) -> ErrorKind | None:
+    # The bridge to aiohttp turns every loss of a connection into a ConnectError, sent or not: look at its cause.
+    if isinstance(cause, httpx2.ConnectError) and isinstance(cause.__cause__, aiohttp.ClientError):
+        return None
+    # aiohttp has no class of its own for this: the pool is gone, nothing was sent.
+    if type(cause) is aiohttp.ClientConnectionError and "Connector is closed" in str(cause):
+        return ErrorKind.CONNECTION
+    for classes, kind in _MEANING:
+        if isinstance(cause, classes):
+            return kind
+    # A request that cannot be written at all: usually white space inside the key's header.
+    return ErrorKind.CLIENT_ERROR if isinstance(cause, ValueError) else None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and its causes, outermost first."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _words(error: BaseException) -> str:
+    """An exception's text; pydantic's errors quote what they were given, which may be a prompt."""
+    if callable(getattr(error, "errors", None)):
+        return f"{_name(error)} in the parameters"
+    return _text(str(error)) or _name(error)
+
+
+def _words_of_transport(cause: BaseException) -> str:
+    """Text of a transport error; a header that could not be written may quote the key, so it is left out."""
+    if isinstance(cause, ValueError | httpx2.LocalProtocolError):
+        return "a header cannot be written as HTTP; look for white space in the API key or extra_headers"
+    if isinstance(cause, RuntimeError):
+        return "the connection belongs to another event loop"
+    return _text(str(cause)) or "no further details"

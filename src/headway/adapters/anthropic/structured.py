@@ -1,0 +1,103 @@
+"""Structured output, as ``messages.parse`` does it: a type's schema goes out, ``message.parsed_output`` comes in.
+
+Done here and not by ``messages.parse`` because that takes fewer parameters than ``messages.create``, cannot
+stream, has no raw twin and loses a whole (and paid) answer when its text does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+    from anthropic.types.parsed_message import ParsedMessage
+    from pydantic import TypeAdapter, ValidationError
+
+
+class MisfitError(ValueError):
+    """The answer is whole, but its text does not fit the type. Says where, not what: answers stay private."""
+
+
+def with_schema(arguments: dict[str, Any], output_format: object) -> dict[str, Any]:
+    """Arguments of ``create`` that ask for the type. Raises `TypeError` for what has no JSON schema."""
+    config = cast("Mapping[str, object]", arguments.get("output_config") or {})
+    return {**arguments, "output_config": {**config, "format": _format(output_format)}}
+
+
+def parsed(message: Message, output_format: object, *, strict: bool = True) -> ParsedMessage[Any]:
+    """The message with ``parsed_output``. If ``strict``, raises `MisfitError` when a finished answer does not fit.
+
+    An answer that did not come to its end (``max_tokens``, ``refusal``, a tool call) has ``parsed_output``
+    ``None`` instead: its ``stop_reason`` says why, and asking again would not help.
+    """
+    from anthropic.types.parsed_message import ParsedMessage, ParsedTextBlock
+    from pydantic import ValidationError
+
+    adapter = _adapter(output_format)
+    content: list[object] = []
+    for block in message.content:
+        if block.type != "text":
+            content.append(block)
+            continue
+        try:
+            value = adapter.validate_json(block.text)
+        except ValidationError as error:
+            if strict and message.stop_reason == "end_turn":
+                raise MisfitError(_places(error, output_format)) from None
+            value = None
+        fields: dict[str, Any] = {**block.to_dict(warnings=False), "parsed_output": value}
+        content.append(ParsedTextBlock[Any].construct(**fields))
+    rest: dict[str, Any] = {**message.to_dict(warnings=False), "content": []}
+    whole = ParsedMessage[Any].construct(**rest)
+    whole.content = cast("list[Any]", content)
+    whole._request_id = message._request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
+    return whole
+
+
+def _format(output_format: object) -> dict[str, object]:
+    from anthropic import transform_schema
+
+    return {"type": "json_schema", "schema": transform_schema(_schema(output_format))}
+
+
+def _places(error: ValidationError, output_format: object) -> str:
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the text'} ({fault['type']})"
+        for fault in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+    name = getattr(output_format, "__name__", None) or str(output_format)
+    return f"the answer does not fit output_format {name}: {', '.join(faults[:3])}{more}"
+
+
+def _adapter(output_format: object) -> TypeAdapter[Any]:
+    try:
+        return _known_adapter(output_format)
+    except TypeError:  # not hashable
+        return _new_adapter(output_format)
+
+
+def _new_adapter(output_format: object) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticSchemaGenerationError
+
+    if isinstance(output_format, Mapping):
+        raise TypeError("output_format must be a type; pass a schema as output_config={'format': …} instead")
+    try:
+        return TypeAdapter(cast("Any", output_format))
+    except PydanticSchemaGenerationError:
+        raise TypeError("output_format must be a type that pydantic.TypeAdapter takes") from None
+
+
+_known_adapter = lru_cache(maxsize=256)(_new_adapter)
+
+
+def _schema(output_format: object) -> dict[str, Any]:
+    from pydantic.errors import PydanticInvalidForJsonSchema
+
+    try:
+        return _adapter(output_format).json_schema()
+    except PydanticInvalidForJsonSchema:
+        raise TypeError("output_format must be a type with a JSON schema") from None

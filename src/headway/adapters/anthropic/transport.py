@@ -1,0 +1,163 @@
+"""One attempt through any ``AsyncAnthropic``: a complete message or a failure, never an exception."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
+from headway.adapters.anthropic.connect import RESERVED_FILES, fingerprint, open_file_limit, pool_size
+from headway.adapters.anthropic.failures import rejected, rejection_of
+from headway.adapters.anthropic.headers import limit_report
+from headway.adapters.anthropic.loops import move_to_this_loop
+from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
+from headway.core.error_kind import ErrorKind
+from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.request import Request
+from headway.ports import Rejection, Reply
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic, AsyncAPIResponse
+    from anthropic.types import Message
+
+STREAM_FROM: Final = 21_334
+"""``max_tokens`` from which an answer may outlast a plain response's ten minutes (SDK 2.12,
+``_calculate_nonstreaming_timeout``: 3600 s for 128,000 tokens); such jobs are streamed inside."""
+_BETA_HEADER: Final = "anthropic-beta"
+
+
+class AnthropicTransport:
+    """Sends through a copy of the given client that shares its connections and has no retries of its own."""
+
+    def __init__(self, client: AsyncAnthropic, *, owned: bool = False) -> None:
+        self._owner = client if owned else None
+        self._client = client.with_options(max_retries=0)
+        messages = self._client.messages
+        self._plain = frozenset(inspect.signature(messages.create).parameters)
+        self._streamed = frozenset(inspect.signature(messages.stream).parameters)
+        self._account = fingerprint(client)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
+
+    @property
+    def account(self) -> str:
+        """Base URL and a hash of the credential: names the limits, does not reveal the key."""
+        return self._account
+
+    @property
+    def connections(self) -> int | None:
+        """Size of the client's pool, within the open-file limit."""
+        return self._connections
+
+    async def send(self, request: Request) -> Reply | Rejection:
+        """Send one attempt."""
+        try:
+            if self._loop is not (here := asyncio.get_running_loop()):
+                self._loop = here
+                await move_to_this_loop(self._client)
+            if request.max_tokens >= STREAM_FROM:
+                return await self._send_streamed(request)
+            return await self._send_plain(request)
+        except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
+            return rejection_of(error)
+
+    async def _send_plain(self, request: Request) -> Reply | Rejection:
+        create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
+        try:
+            response = await create(**_arguments(request, self._plain))
+        except ValueError as error:
+            if "Streaming is required" in str(error):  # the SDK knows slow models of its own
+                return await self._send_streamed(request)
+            raise
+        if not hasattr(response, "http_response"):  # a middleware of the client answered by itself
+            return _read(request, response, None, NO_REPORT, None)
+        raw = cast("AsyncAPIResponse[Message]", response)
+        report = limit_report(raw.headers, fast=_is_fast(request))
+        try:
+            message = cast("object", await raw.parse())
+        except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the body
+            return _unreadable(error, report, raw.request_id)
+        return _read(request, message, raw.http_response.text, report, raw.request_id)
+
+    async def _send_streamed(self, request: Request) -> Reply | Rejection:
+        """For answers that may take longer than the API holds a plain response open."""
+        async with self._client.messages.stream(**_arguments(request, self._streamed)) as stream:
+            headers = stream.response.headers
+            report = limit_report(headers, fast=_is_fast(request))
+            request_id = headers.get("request-id")
+            complete = False
+            try:
+                async for event in stream:
+                    complete = complete or event.type == "message_stop"
+                message = stream.current_message_snapshot if complete else None
+            except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the stream
+                return _unreadable(error, report, request_id)
+        if message is None:
+            problem = "the stream ended before message_stop"
+            return rejected(ErrorKind.STREAM_CUT, problem, report, status=200, request_id=request_id)
+        return _read(request, message, None, report, request_id)
+
+    def revive(self, body: str, request: Request) -> Message:
+        """The message of a stored body, as the SDK would have given it."""
+        message = message_of(body)
+        if request.output_format is None:
+            return message
+        return parsed(message, request.output_format, strict=False)
+
+    async def aclose(self) -> None:
+        """Close the client if it was made for this transport."""
+        if self._owner is not None:
+            await self._owner.close()
+
+
+def _arguments(request: Request, known: frozenset[str]) -> dict[str, Any]:
+    """Keyword arguments of ``create``; parameters this SDK does not know travel in ``extra_body``."""
+    arguments: dict[str, Any] = {**request.params, **request.options}
+    if betas := arguments.pop("betas", None):
+        arguments["extra_headers"] = _with_betas(betas, arguments.get("extra_headers") or {})
+    if request.output_format is not None:
+        arguments = with_schema(arguments, request.output_format)
+    unknown = {name: arguments.pop(name) for name in list(arguments) if name not in known}
+    if unknown:
+        arguments["extra_body"] = {**unknown, **(arguments.get("extra_body") or {})}
+    return arguments
+
+
+def _with_betas(betas: object, given: Mapping[str, str]) -> dict[str, str]:
+    """``betas`` of ``client.beta.messages`` as the header it stands for, joined to one that was given."""
+    names = [betas] if isinstance(betas, str) else [str(name) for name in cast("list[object]", betas)]
+    headers = {name: value for name, value in given.items() if name.lower() != _BETA_HEADER}
+    names += [value for name, value in given.items() if name.lower() == _BETA_HEADER]
+    return {**headers, _BETA_HEADER: ",".join(names)}
+
+
+def _is_fast(request: Request) -> bool:
+    return request.params.get("speed") == "fast"
+
+
+def _unreadable(error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
+    """An exception while a 200 was being read."""
+    rejection = rejection_of(error, answering=True)
+    failure = rejection.failure
+    if failure.status is not None:  # an error event of the API's own
+        return rejection
+    return rejected(failure.kind, failure.message, report, status=200, request_id=request_id)
+
+
+def _read(
+    request: Request, message: object, body: str | None, report: LimitReport, request_id: str | None
+) -> Reply | Rejection:
+    """A parsed 200 as a reply, if it is a whole message."""
+    problem = problem_of(message)
+    if problem is None:
+        whole = cast("Message", message)
+        body = whole.to_json(indent=None, warnings=False) if body is None else body
+        try:
+            if request.output_format is not None:
+                whole = parsed(whole, request.output_format)
+            return Reply(whole, body, usage_of(whole), report, whole.stop_reason, request_id)
+        except MisfitError as error:
+            problem = str(error)
+    return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)

@@ -1,0 +1,25 @@
+"""Events to the logger ``headway``: quiet by default, no prompt and no key in any line."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from headway.core.events import Failed, JobEvent, Parked, RetryScheduled
+from headway.core.job import JobRecord
+
+log: Final = logging.getLogger("headway")
+
+
+class LogSink:
+    """Retries at INFO, endings without an answer at DEBUG: the outcome itself reaches the caller."""
+
+    def emit(self, record: JobRecord, event: JobEvent) -> None:
+        """Log an event."""
+        if isinstance(event, RetryScheduled):
+            if log.isEnabledFor(logging.INFO):
+                log.info(
+                    "job %s: %s; again in %.2f s", record.key, event.failure, event.not_before - event.at
+                )
+        elif isinstance(event, Failed | Parked) and log.isEnabledFor(logging.DEBUG):
+            log.debug("job %s: %s", record.key, event.failure)

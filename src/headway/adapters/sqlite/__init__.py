@@ -1,0 +1,5 @@
+"""A journal in one SQLite file: durable, single-writer, readable with any SQLite tool."""
+
+from headway.adapters.sqlite.journal import SQLiteJournal
+
+__all__ = ["SQLiteJournal"]

@@ -1,0 +1,150 @@
+"""What changes a journal: jobs entered, events written, what was in flight recovered.
+
+Every function runs inside the caller's transaction, and raises before it changes anything if the fault is the
+caller's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from headway.adapters.sqlite.reading import ending_of_job
+from headway.adapters.sqlite.rows import (
+    JobRow,
+    RowError,
+    checksum,
+    ending_columns,
+    job_row,
+    state_of,
+    storable,
+    text_of,
+)
+from headway.core.events import JobEvent, Recovered, Reopened, RetryScheduled
+from headway.core.job import JobRecord, JobState, advance
+from headway.core.outcome import Ending
+from headway.core.request import Request
+from headway.errors import JournalError
+from headway.ports import Stored
+
+_STATE: Final = "a job's state that does not agree with its checksum"
+_NO_REQUEST: Final = Request({})
+_REOPENED: Final = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED})
+
+
+def admit(
+    connection: sqlite3.Connection, records: Sequence[JobRecord], *, reopen_failed: bool
+) -> list[Stored | None]:
+    """Enter new jobs; for known keys say what is known."""
+    rows = [job_row(record) for record in records]
+    now = time.time()
+    return [_enter(connection, row, now, reopen_failed) for row in rows]
+
+
+def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_failed: bool) -> Stored | None:
+    known = connection.execute(
+        "SELECT jobs.id, hash, state, sends, maybe_billed, progress.checksum"
+        " FROM jobs JOIN progress USING (id) WHERE key = ?",
+        (row.key,),
+    ).fetchone()
+    if known is None:
+        _insert(connection, row, now)
+        return None
+    job, digest, state, sends, maybe_billed, check = known
+    if checksum(row.key, state, sends, maybe_billed) != check:
+        raise RowError(_STATE)
+    stored = Stored(digest == row.hash, sends, maybe_billed)
+    if not state_of(state).final:
+        return stored
+    if stored.same_request and reopen_failed and state_of(state) in _REOPENED:
+        connection.execute("DELETE FROM endings WHERE job = ?", (job,))
+        before = _resting(row.key, state_of(state), sends, maybe_billed)
+        _update(connection, job, row.key, advance(before, Reopened(now)), now, None)
+        return stored
+    return replace(stored, ending=ending_of_job(connection, job))
+
+
+def _insert(connection: sqlite3.Connection, row: JobRow, now: float) -> None:
+    cursor = connection.execute(
+        "INSERT INTO jobs (key, hash, priority, tenant, admitted, checksum, request) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (row.key, row.hash, row.priority, row.tenant, now, checksum(*row.columns), row.request),
+    )
+    queued = JobState.QUEUED.value
+    connection.execute(
+        "INSERT INTO progress (id, state, sends, maybe_billed, updated, checksum) VALUES (?, ?, 0, 0, ?, ?)",
+        (cursor.lastrowid, queued, now, checksum(row.key, queued, 0, 0)),
+    )
+
+
+def write(connection: sqlite3.Connection, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+    """Store a job after an event, and its ending unless the job stays queued for another run."""
+    key = storable(record.key)
+    found = connection.execute(
+        "SELECT jobs.id, state FROM jobs JOIN progress USING (id) WHERE key = ?", (key,)
+    ).fetchone()
+    if found is None:
+        raise JournalError(f"job {record.key}: not in the journal; admit it first")
+    job, state = found
+    if state_of(state).final:
+        raise JournalError(f"job {record.key}: {type(event).__name__} after it ended as {state.decode()}")
+    now = time.time()
+    # Loop time means nothing to another process.
+    not_before = now + event.not_before - event.at if isinstance(event, RetryScheduled) else None
+    _update(connection, job, key, record, now, not_before)
+    if ending is None or ending.resumable:
+        return
+    columns = ending_columns(ending)
+    connection.execute(
+        "INSERT INTO endings (job, key, state, body, facts, ended, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (job, *columns, now, checksum(*columns)),
+    )
+
+
+def _update(
+    connection: sqlite3.Connection,
+    job: int,
+    key: str | bytes,
+    record: JobRecord,
+    now: float,
+    not_before: float | None,
+) -> None:
+    state = record.state.value
+    connection.execute(
+        "UPDATE progress SET state = ?, sends = ?, maybe_billed = ?, not_before = ?, updated = ?, checksum = ?"
+        " WHERE id = ?",
+        (
+            state,
+            record.sends,
+            record.maybe_billed,
+            not_before,
+            now,
+            checksum(key, state, record.sends, record.maybe_billed),
+            job,
+        ),
+    )
+
+
+def recover(connection: sqlite3.Connection) -> int:
+    """Queue again what was running or waiting when the last process died; returns how many were running."""
+    now = time.time()
+    unsettled = connection.execute(
+        "SELECT id, key, state, sends, maybe_billed, progress.checksum FROM progress JOIN jobs USING (id)"
+        " WHERE state NOT IN ('queued', 'succeeded', 'failed', 'cancelled', 'expired')"
+    ).fetchall()
+    running = 0
+    for job, key, state, sends, maybe_billed, check in unsettled:
+        if checksum(key, state, sends, maybe_billed) != check:
+            raise RowError(_STATE)
+        before = _resting(key, state_of(state), sends, maybe_billed)
+        running += before.state is JobState.RUNNING
+        _update(connection, job, key, advance(before, Recovered(now)), now, None)
+    return running
+
+
+def _resting(key: str | bytes, state: JobState, sends: int, maybe_billed: int) -> JobRecord:
+    """A stored job as the state machine takes it; the request has no part in that."""
+    name = key if isinstance(key, str) else text_of(key)
+    return JobRecord(0, name, _NO_REQUEST, state=state, maybe_billed=maybe_billed, prior_attempts=sends)

@@ -1,0 +1,35 @@
+"""Names and values of a journal: its identity, its count of commits, and what callers keep with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from headway.adapters.sqlite.rows import RowError, checksum, storable, text_of
+
+SCHEMA: Final = "headway.schema"
+IDENTITY: Final = "headway.journal"
+COMMITS: Final = "headway.commits"
+OWN: Final = "headway."
+"""Names that begin so belong to the journal itself."""
+
+
+def get(connection: sqlite3.Connection, name: str) -> str | None:
+    """The value of a name."""
+    row = connection.execute(
+        "SELECT name, value, checksum FROM meta WHERE name = ?", (storable(name),)
+    ).fetchone()
+    if row is None:
+        return None
+    if checksum(row[0], row[1]) != row[2]:
+        raise RowError("a meta row that does not agree with its checksum")
+    return text_of(row[1])
+
+
+def put(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Set it."""
+    connection.execute(
+        "INSERT INTO meta (name, value, checksum) VALUES (?1, ?2, ?3)"
+        " ON CONFLICT (name) DO UPDATE SET value = ?2, checksum = ?3",
+        (storable(name), storable(value), checksum(name, value)),
+    )

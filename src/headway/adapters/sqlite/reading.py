@@ -1,0 +1,118 @@
+"""What is read of a journal, a chunk at a time: a chunk bounds memory, and how long writers wait for it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+from headway.adapters.sqlite.rows import (
+    RowError,
+    checksum,
+    ending_of_columns,
+    request_of,
+    state_of,
+    storable,
+    text_of,
+)
+from headway.core.job import JobState
+from headway.core.outcome import Ending
+from headway.core.request import Request
+
+CHUNK_ROWS: Final = 500
+CHUNK_BYTES: Final = 4_000_000
+_SCAN: Final = 20_000
+"""Jobs looked at for one chunk of unfinished ones."""
+
+
+def ending_of_job(connection: sqlite3.Connection, job: int) -> Ending:
+    """The ending of a job that has one."""
+    row = connection.execute(
+        "SELECT key, state, body, facts, checksum FROM endings WHERE job = ?", (job,)
+    ).fetchone()
+    if row is None:
+        raise RowError("a finished job without an ending")
+    return ending_of_columns(*row)
+
+
+def last_ending(connection: sqlite3.Connection) -> int:
+    """The highest sequence number."""
+    return connection.execute("SELECT coalesce(max(seq), 0) FROM endings").fetchone()[0]
+
+
+def last_job(connection: sqlite3.Connection) -> int:
+    """The highest job number."""
+    return connection.execute("SELECT coalesce(max(id), 0) FROM jobs").fetchone()[0]
+
+
+def endings(connection: sqlite3.Connection, after: int, last: int) -> list[tuple[int, Ending]]:
+    """A chunk of the endings with ``after < seq <= last``; empty when there are no more."""
+    cursor = connection.execute(
+        "SELECT seq, key, state, body, facts, checksum FROM endings WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (after, last, CHUNK_ROWS),
+    )
+    rows, _ = _chunk(cursor)
+    return [(row[0], ending_of_columns(*row[1:])) for row in rows]
+
+
+def unfinished(
+    connection: sqlite3.Connection, after: int, last: int
+) -> tuple[int, list[tuple[str, Request]]]:
+    """A chunk of the jobs with ``after < id <= last`` that have no ending, and the ``after`` of the next chunk."""
+    until = min(after + _SCAN, last)
+    cursor = connection.execute(
+        "SELECT id, key, hash, priority, tenant, request, jobs.checksum FROM progress CROSS JOIN jobs USING (id)"
+        " WHERE id > ? AND id <= ? AND state IN ('queued', 'running', 'waiting') ORDER BY id LIMIT ?",
+        (after, until, CHUNK_ROWS),
+    )
+    rows, cut = _chunk(cursor)
+    for row in rows:
+        if checksum(*row[1:6]) != row[6]:
+            raise RowError("a job that does not agree with its checksum")
+    return (rows[-1][0] if cut else until), [(text_of(row[1]), request_of(row[5])) for row in rows]
+
+
+def _chunk(cursor: sqlite3.Cursor) -> tuple[list[Sequence[Any]], bool]:
+    """Rows until they are many or large, and whether there may be more."""
+    rows: list[Sequence[Any]] = []
+    size = 0
+    for row in cursor:
+        rows.append(row)
+        size += sum(len(column) for column in row if isinstance(column, bytes))
+        if size > CHUNK_BYTES or len(rows) == CHUNK_ROWS:
+            cursor.close()  # An open statement would keep its snapshot.
+            return rows, True
+    return rows, False
+
+
+def known(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, JobState]:
+    """The states of those keys that are in the journal."""
+    states: dict[str, JobState] = {}
+    for key in keys:
+        row = connection.execute(
+            "SELECT state FROM jobs JOIN progress USING (id) WHERE key = ?", (storable(key),)
+        ).fetchone()
+        if row is not None:
+            states[key] = state_of(row[0])
+    return states
+
+
+def counts(connection: sqlite3.Connection) -> dict[JobState, int]:
+    """How many jobs are in each state."""
+    found = {
+        state_of(row[0]): row[1]
+        for row in connection.execute("SELECT state, count(*) FROM progress GROUP BY 1")
+    }
+    return {state: found.get(state, 0) for state in JobState}
+
+
+def rank_of(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:
+    """The sequence number of a job's ending, and how many endings have one as low or lower."""
+    row = connection.execute(
+        "SELECT seq FROM jobs JOIN endings ON job = jobs.id WHERE jobs.key = ?", (storable(key),)
+    ).fetchone()
+    if row is None:
+        return None
+    # The index on ``job`` holds every ``seq`` without the bodies.
+    (rank,) = connection.execute("SELECT count(*) FROM endings WHERE seq <= ? AND +job > 0", row).fetchone()
+    return row[0], rank

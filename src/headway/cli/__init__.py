@@ -1,0 +1,1 @@
+"""The command line: ``headway run``, ``headway demo``, ``headway fake-api``."""

@@ -1,0 +1,51 @@
+"""A journal lent to a scheduler: the run opened it, and closes it after the last result is written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from headway.core.events import JobEvent
+from headway.core.job import JobRecord
+from headway.core.outcome import Ending
+from headway.core.request import Request
+from headway.ports import Journal, Stored
+
+
+class LentJournal:
+    """Everything of an open journal but opening and closing."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def recovered(self) -> int:
+        """Jobs that were in flight when the last process died."""
+        return self._journal.recovered
+
+    async def open(self) -> None:
+        """It is open."""
+
+    async def aclose(self) -> None:
+        """Its owner closes it."""
+
+    async def admit(
+        self, records: Sequence[JobRecord], *, reopen_failed: bool = False
+    ) -> Sequence[Stored | None]:
+        """Enter new jobs."""
+        return await self._journal.admit(records, reopen_failed=reopen_failed)
+
+    async def write(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        """Store an event; committed on return."""
+        await self._journal.write(record, event, ending)
+
+    def append(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        """Store an event without waiting."""
+        self._journal.append(record, event, ending)
+
+    def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
+        """Jobs without an ending."""
+        return self._journal.unfinished()
+
+    def endings(self, after: int = 0) -> AsyncIterator[tuple[int, Ending]]:
+        """Endings in order."""
+        return self._journal.endings(after)

@@ -1,0 +1,172 @@
+"""The input of a run: its head is checked before anything is sent, the rest is read as it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from headway.cli.exit_status import CommandError
+from headway.cli.line_fault import BadLine, LineFault
+from headway.cli.line_reader import LineReader, count_lines
+from headway.cli.records import Format, read_records
+from headway.cli.request_builder import RequestBuilder
+from headway.core.request import Request
+
+HEAD: Final = 1 << 16
+"""Bytes at the start of an input that identify it."""
+CHECKED: Final = 10_000
+"""Records that are checked before anything is sent."""
+SHOWN: Final = 20
+"""Errors shown of those."""
+BUFFERED: Final = 64 << 20
+"""Bytes of standard input that are checked at most, since they must be kept."""
+BATCH: Final = 64
+"""Records read at a time from a file: one hop to a thread for all of them."""
+
+BATCH_BYTES: Final = 1 << 20
+
+Item = Request | BadLine
+Sized = tuple[Item, int]
+"""An item and the bytes of its line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The beginning of an input; lines that are appended do not change it."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(slots=True)
+class HeadCheck:
+    """What the check of an input's head found."""
+
+    count: int = 0
+    problems: list[str] = field(default_factory=list[str])
+    """The first ones, as ``file:line: problem``."""
+    faults: int = 0
+    """All of them."""
+    whole: bool = False
+    """The input ends within the head."""
+
+
+class PromptInput:
+    """Requests from a file or from standard input (``None``)."""
+
+    def __init__(self, path: Path | None, form: Format, builder: RequestBuilder) -> None:
+        self.path = path
+        self.name = str(path) if path else "<stdin>"
+        self._form = form
+        self._builder = builder
+        self._reader = _open(path, self.name)
+        self._start = b""
+        self._kept: list[Item] = []
+        self._stream: Iterator[Sized] | None = None
+        self.read = 0
+        """Records read so far."""
+        self.exhausted = False
+
+    def fingerprint(self, size: int | None = None) -> Fingerprint:
+        """Identify the input by its first ``size`` bytes (default: the whole lines within the first 64 KiB)."""
+        start = self._start[:size]
+        if size is None:
+            start = start[: start.rfind(b"\n") + 1] or start
+        return Fingerprint(len(start), hashlib.sha256(start).hexdigest())
+
+    def estimate(self) -> int | None:
+        """About how many records there are; ``None`` for standard input."""
+        if self.path is None or not self.path.is_file():
+            return None
+        return max(0, count_lines(self.path) - (self._form in {Format.CSV, Format.TSV}))
+
+    def check_head(self) -> HeadCheck:
+        """Check the first records without keeping them (those of standard input are kept)."""
+        self._start = self._reader.peek(HEAD)
+        check = HeadCheck()
+        kept_bytes = 0
+        stream = self._items()
+        for item, size in itertools.islice(stream, CHECKED):
+            check.count += 1
+            if isinstance(item, BadLine):
+                check.faults += 1
+                if len(check.problems) < SHOWN:
+                    check.problems.append(f"{self.name}:{item.number}: {item.problem}")
+            if self.path is None:
+                self._kept.append(item)
+                kept_bytes += size
+                if kept_bytes > BUFFERED:
+                    break
+        else:
+            check.whole = check.count < CHECKED
+        self._start_over(stream)
+        return check
+
+    async def items(self) -> AsyncIterator[Item]:
+        """Every request in order, and the lines that are none; reads only what is asked for."""
+        for item in self._kept:
+            self.read += 1
+            yield item
+        self._kept = []
+        stream = self._stream = self._stream or self._items()
+        most = BATCH if self.path is not None else 1  # a slow pipe's lines are handed on one by one
+        while batch := await anyio.to_thread.run_sync(_take, stream, most, abandon_on_cancel=True):
+            for item in batch:
+                self.read += 1
+                yield item
+        self.exhausted = True
+
+    def stop(self) -> None:
+        """Read nothing more."""
+        self._reader.stop()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
+
+    def _start_over(self, stream: Iterator[Sized]) -> None:
+        if self.path is None:
+            self._stream = stream
+            return
+        self._reader.close()
+        self._reader = _open(self.path, self.name)
+        self._builder.forget_ids()
+
+    def _items(self) -> Iterator[Sized]:
+        try:
+            for record in read_records(self._reader.lines(), self._form):
+                try:
+                    item = self._builder.build(record)
+                except LineFault as fault:
+                    item = BadLine(record.number, self._builder.claim_bad_line(record), str(fault))
+                yield item, len(record.content)
+        except CommandError as error:
+            raise CommandError(f"{self.name}:{error}") from None
+
+
+def _open(path: Path | None, name: str) -> LineReader:
+    try:
+        return LineReader(path)
+    except FileNotFoundError:
+        raise CommandError(f"{name} does not exist") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CommandError(f"{name} cannot be read: {reason}") from None
+
+
+def _take(stream: Iterator[Sized], most: int) -> list[Item]:
+    batch: list[Item] = []
+    weight = 0
+    for item, size in stream:
+        batch.append(item)
+        weight += size
+        if len(batch) == most or weight > BATCH_BYTES:
+            break
+    return batch

@@ -1,0 +1,78 @@
+"""``--prompt "Classify: {review}"``: a prompt made from the fields of a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from headway.cli.exit_status import CommandError
+from headway.cli.line_fault import LineFault
+
+_PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+class PromptTemplate:
+    """Text with ``{field}`` in it; ``{{`` and ``}}`` are braces."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._parts: list[tuple[str, str | None]] = []
+        """Literal text, and the field that follows it."""
+        self._tail = ""
+        self._parse(text)
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields it needs, in order."""
+        return [name for _, name in self._parts if name is not None]
+
+    def fill(self, fields: Mapping[str, object]) -> str:
+        """The prompt of one record. Raises `LineFault` naming the missing field."""
+        out: list[str] = []
+        for literal, name in self._parts:
+            out.append(literal)
+            if name is not None:
+                out.append(_text_of(name, fields))
+        out.append(self._tail)
+        prompt = "".join(out)
+        if not prompt.strip():
+            raise LineFault("the prompt is empty; the API refuses empty prompts")
+        return prompt
+
+    def _parse(self, text: str) -> None:
+        literal: list[str] = []
+        start = 0
+        for match in _PART.finditer(text):
+            literal.append(text[start : match.start()])
+            start = match.end()
+            found = match.group()
+            if found in {"{{", "}}"}:
+                literal.append(found[0])
+            elif len(found) == 1:
+                place = f"{found!r} at position {match.start() + 1}"
+                raise CommandError(f"--prompt: {place} has no partner; write {found * 2} for a brace")
+            elif not (name := match.group(1).strip()):
+                raise CommandError("--prompt: {} names no field; write {field}, or {{}} for braces")
+            else:
+                self._parts.append(("".join(literal), name))
+                literal = []
+        self._tail = "".join((*literal, text[start:]))
+        if not self.fields:
+            raise CommandError(
+                "--prompt names no field, so every line would send the same text; "
+                'write for example --prompt "Classify: {review}"'
+            )
+
+
+def _text_of(name: str, fields: Mapping[str, object]) -> str:
+    if name not in fields:
+        there = ", ".join(list(fields)[:10]) or "none"
+        raise LineFault(f"no field {name!r}, which --prompt needs; fields here: {there}")
+    value = fields[name]
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise LineFault(f"field {name!r}, which --prompt needs, is null")
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,175 @@
+"""Records to requests: the three line forms, prompts from templates, ids."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from headway.cli.line_fault import LineFault, Warnings
+from headway.cli.prompt_template import PromptTemplate
+from headway.cli.records import Record
+from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request
+
+BATCH_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""What the Message Batches API accepts as ``custom_id``."""
+PARAMETERS: Final = CALL_OPTIONS | {
+    "cache_control",
+    "container",
+    "diagnostics",
+    "inference_geo",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "model",
+    "output_config",
+    "service_tier",
+    "speed",
+    "stop_sequences",
+    "stream",
+    "system",
+    "thinking",
+    "tool_choice",
+    "tools",
+    "user_profile_id",
+    "workspace_id",
+    "betas",
+}
+"""Parameters of ``messages.create`` in anthropic 2.12 (a test compares), and ``betas``."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDefaults:
+    """What fills the gaps of a line."""
+
+    model: str
+    max_tokens: int
+    system: str | None = None
+
+    def params(self) -> dict[str, object]:
+        """As parameters of a request."""
+        given: dict[str, object] = {"model": self.model, "max_tokens": self.max_tokens}
+        return given if self.system is None else given | {"system": self.system}
+
+
+class RequestBuilder:
+    """Turns records into requests with an id each; notices ids that come twice."""
+
+    def __init__(
+        self, defaults: RequestDefaults, template: PromptTemplate | None, warnings: Warnings
+    ) -> None:
+        self._defaults = defaults.params()
+        self._template = template
+        self._warnings = warnings
+        self._ids: set[int] = set()
+        self._line = 0
+
+    def build(self, record: Record) -> Request:
+        """The request of a record, with its ``custom_id``. Raises `LineFault`."""
+        self._line = record.number
+        if record.problem is not None:
+            raise LineFault(record.problem)
+        custom_id, body = self._body(record)
+        key = line_id(record) if custom_id is None else custom_id
+        try:
+            request = build_request(body, self._defaults, {}, custom_id=key)
+            request.body_json()
+        except RequestError as error:
+            raise LineFault(str(error)) from None
+        self._claim(key)
+        return request
+
+    def forget_ids(self) -> None:
+        """Start over at the head of the same input."""
+        self._ids.clear()
+
+    def claim_bad_line(self, record: Record) -> str:
+        """The id under which a line that has no request is reported."""
+        key = line_id(record)
+        self._ids.add(_short_hash(key))
+        return key
+
+    def _body(self, record: Record) -> tuple[str | None, dict[str, object]]:
+        fields = record.fields
+        custom_id = self._custom_id(fields)
+        if self._template is not None:
+            return custom_id, {"messages": _user_turn(self._template.fill(fields))}
+        return custom_id, self._body_of_form(fields)
+
+    def _body_of_form(self, fields: Mapping[str, object]) -> dict[str, object]:
+        forms = [name for name in ("params", "messages", "prompt") if name in fields]
+        if len(forms) != 1:
+            raise LineFault(_no_form(fields, forms))
+        if forms == ["params"]:
+            self._warn_unknown(set(fields) - {"params", "custom_id"}, "is ignored")
+            return self._params(fields["params"])
+        extra = set(fields) - PARAMETERS - {"prompt", "custom_id"}
+        self._warn_unknown(extra, "is not a parameter of the Messages API and is not sent")
+        body = {name: value for name, value in fields.items() if name in PARAMETERS}
+        if forms == ["prompt"]:
+            prompt = fields["prompt"]
+            if not isinstance(prompt, str) or not prompt.strip():
+                what = "is empty" if isinstance(prompt, str) else f"must be text, not {type(prompt).__name__}"
+                raise LineFault(f"prompt: {what}; the API refuses empty prompts")
+            body["messages"] = _user_turn(prompt)
+        return body
+
+    def _params(self, params: object) -> dict[str, object]:
+        if not isinstance(params, dict):
+            raise LineFault(f"params: must be an object with the request, not {type(params).__name__}")
+        body = cast("dict[str, object]", params)
+        self._warn_unknown(
+            set(body) - PARAMETERS, "is not a parameter that headway knows; it is sent as it is"
+        )
+        return body
+
+    def _custom_id(self, fields: Mapping[str, object]) -> str | None:
+        value = fields.get("custom_id")
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value:
+            raise LineFault("custom_id: must be a text that is not empty, or left out")
+        if not BATCH_ID.fullmatch(value):
+            text = (
+                f"custom_id {value[:80]!r} works here, but the Message Batches API wants {BATCH_ID.pattern}"
+            )
+            self._warnings.once("custom_id", "", f"{self._line}: {text}")
+        return value
+
+    def _claim(self, key: str) -> None:
+        mark = _short_hash(key)
+        if mark in self._ids:
+            raise LineFault(f"custom_id {key[:80]!r} was used on an earlier line; every line needs its own")
+        self._ids.add(mark)
+
+    def _warn_unknown(self, names: set[str], what: str) -> None:
+        for name in sorted(names):
+            self._warnings.once("fields", name, f"{self._line}: field {name[:80]!r} {what}")
+
+
+def line_id(record: Record) -> str:
+    """The id of a line that brings none: it depends on content and line number only."""
+    digest = hashlib.sha256(record.content).hexdigest()[:8]
+    return f"line-{record.number}-{digest}"
+
+
+def _short_hash(key: str) -> int:
+    """60 bits, as two digits of a Python integer: a million ids take some 65 MB."""
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little") >> 4
+
+
+def _user_turn(text: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": text}]
+
+
+def _no_form(fields: Mapping[str, object], forms: list[str]) -> str:
+    if forms:
+        return f"has {' and '.join(forms)}; one of params, messages and prompt says what to send"
+    names = [name for name in fields if name != "custom_id"]
+    field = names[0] if names else "field"
+    return (
+        f"has none of params, messages and prompt (fields: {', '.join(names[:10]) or 'none'}); "
+        f'to make prompts from fields add for example --prompt "{{{field}}}"'
+    )

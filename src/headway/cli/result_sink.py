@@ -1,0 +1,85 @@
+"""Where results go while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+
+from headway.cli.journal_results import RankedJournal, append_endings, reconcile
+from headway.cli.output_file import OutputFile
+from headway.core.outcome import Ending
+from headway.errors import JournalError
+
+INTERVAL: Final = 0.2
+"""Seconds between writes."""
+
+
+class ResultSink:
+    """Writes results as they end: from the journal, once committed there, or as they come when there is none."""
+
+    def __init__(self, path: Path | None, journal: RankedJournal | None, *, drop_failed: bool) -> None:
+        self._path = path
+        self._journal = journal
+        self._drop_failed = drop_failed
+        self._output: OutputFile | None = None
+        self._last = 0
+        self._lines: list[str] = []
+        self.fault: str | None = None
+        """Why results can no longer be written."""
+
+    async def open(self) -> None:
+        """Bring the output in line with the journal and open it for more."""
+        if self._journal is not None and self._path is not None:
+            self._last = await reconcile(self._journal, self._path, drop_failed=self._drop_failed)
+        self._output = OutputFile(self._path)
+        if self._journal is not None and self._path is None:
+            self._last = await append_endings(
+                self._journal, self._output, after=0, drop_failed=self._drop_failed
+            )
+
+    def take(self, ending: Ending, *, restored: bool) -> None:
+        """An outcome came; a journal brings it again by itself."""
+        if self._journal is None and not (restored or ending.resumable):
+            self._lines.append(ending.line())
+
+    async def run(self, on_fault: Callable[[], None]) -> None:
+        """Write every now and then until cancelled."""
+        while self.fault is None:
+            await anyio.sleep(INTERVAL)
+            with anyio.CancelScope(shield=True):  # a block that was begun is finished and counted
+                await self.write()
+        on_fault()
+
+    async def write(self) -> None:
+        """Write everything there is; a failure is kept in ``fault``."""
+        assert self._output is not None
+        if self.fault is not None:
+            return
+        try:
+            if self._journal is not None:
+                self._last = await append_endings(self._journal, self._output, after=self._last)
+            else:
+                lines, self._lines = self._lines, []
+                await to_thread.run_sync(self._output.write, lines)
+        except (OSError, JournalError) as error:
+            self._fail(error)
+
+    async def close(self) -> None:
+        """Write the rest and close; failed jobs that were not reached again get their lines back."""
+        await self.write()
+        assert self._output is not None
+        try:
+            self._output.close()
+            if self._journal is not None and self._path is not None and self._drop_failed and not self.fault:
+                await reconcile(self._journal, self._path)
+        except (OSError, JournalError) as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError | JournalError) -> None:
+        name = "standard output" if self._path is None else str(self._path)
+        reason = getattr(error, "strerror", None) or error
+        self.fault = self.fault or f"results cannot be written to {name}: {reason}"

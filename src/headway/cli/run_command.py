@@ -1,0 +1,170 @@
+"""``headway run``: options to a plan, the plan's run, and what is said about it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headway.cli.credentials import require_credential
+from headway.cli.exit_status import CommandError, ExitStatus
+from headway.cli.limit_option import parse_limits
+from headway.cli.line_fault import Warnings
+from headway.cli.output_file import is_regular, require_writable
+from headway.cli.progress import Progress, choose_progress
+from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck, PromptInput
+from headway.cli.prompt_template import PromptTemplate
+from headway.cli.records import Format, format_of
+from headway.cli.request_builder import RequestBuilder, RequestDefaults
+from headway.cli.run_plan import RunPlan
+from headway.cli.run_report import RunReport
+from headway.cli.run_session import RunSession
+from headway.cli.run_settings import RunSettings
+from headway.cli.summary import summary
+
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+DEFAULT_MAX_TOKENS: Final = 1024
+DEFAULT_URL: Final = "https://api.anthropic.com"
+STANDARD: Final = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of ``headway run`` as they were given."""
+
+    input: Path
+    output: Path | None = None
+    journal: Path | None = None
+    model: str = DEFAULT_MODEL
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    prompt: str | None = None
+    system: str | None = None
+    format: Format | None = None
+    limit: str | None = None
+    max_in_flight: int | None = None
+    fresh: bool = False
+    retry_failed: bool = False
+    quiet: bool = False
+    progress: bool = True
+
+
+def run(options: RunOptions) -> ExitStatus:
+    """Run it and say how it went. Raises `CommandError` when it cannot begin."""
+    progress = choose_progress(wanted=options.progress and not options.quiet)
+    plan = make_plan(options, progress)
+    try:
+        report = asyncio.run(RunSession(plan, progress).execute())
+    finally:
+        plan.source.close()
+    tell(report, options, plan)
+    return report.exit_status
+
+
+def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
+    """Check everything that can be checked before anything is sent. Raises `CommandError`."""
+
+    def warn(text: str) -> None:
+        progress.note(f"warning: {text}")
+
+    limits = parse_limits(options.limit)
+    output, journal = _places(options)
+    form = options.format or format_of(_path(options.input))
+    if options.prompt is None and form is Format.TEXT:
+        raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
+    template = None if options.prompt is None else PromptTemplate(options.prompt)
+    name = "<stdin>" if options.input == STANDARD else str(options.input)
+    defaults = RequestDefaults(options.model, options.max_tokens, options.system)
+    builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
+    source = PromptInput(_path(options.input), form, builder)
+    _refuse_problems(source.check_head(), source.name)
+    require_credential(warn)
+    base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
+    return RunPlan(
+        source=source,
+        settings=RunSettings(
+            options.model,
+            options.max_tokens,
+            options.system,
+            options.prompt,
+            form.value,
+            base_url.rstrip("/"),
+        ),
+        output=output,
+        journal=journal,
+        limits=limits,
+        max_in_flight=options.max_in_flight,
+        fresh=options.fresh,
+        retry_failed=options.retry_failed,
+    )
+
+
+def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:
+    """The summary, and why the run stopped early."""
+    streams = sys.stderr if plan.output is None else sys.stdout
+    if not options.quiet:
+        print(summary(report, shown_command(options)), file=streams, flush=True)
+    if report.trouble is not None:
+        print(f"headway: stopped early: {report.trouble}", file=sys.stderr, flush=True)
+
+
+def shown_command(options: RunOptions) -> str:
+    """The command to run again."""
+    words = ["headway", "run", str(options.input)]
+    for name, value, default in (
+        ("-o", options.output, None),
+        ("--journal", options.journal, None),
+        ("--model", options.model, DEFAULT_MODEL),
+        ("--max-tokens", options.max_tokens, DEFAULT_MAX_TOKENS),
+        ("--prompt", options.prompt, None),
+        ("--system", options.system, None),
+        ("--format", options.format, None),
+        ("--limit", options.limit, None),
+        ("--max-in-flight", options.max_in_flight, None),
+    ):
+        if value != default:
+            words += [name, str(value)]
+    return shlex.join(words)
+
+
+def _path(path: Path) -> Path | None:
+    return None if path == STANDARD else path
+
+
+def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
+    """Where results and journal go; ``None`` for standard output and for no journal."""
+    source, given = options.input, options.output
+    if source.is_dir():
+        raise CommandError(f"{source} is a folder; name a file with one prompt a line")
+    if given is None:
+        if source == STANDARD:
+            raise CommandError(
+                "reading standard input: name the results file with -o (or -o - for standard output)"
+            )
+        given = source.with_name(f"{source.stem}.results.jsonl")
+    streamed = given == STANDARD or not is_regular(given)
+    if not streamed:
+        require_writable(given)
+        if source != STANDARD and source.exists() and given.exists() and source.samefile(given):
+            raise CommandError(f"{given} is the input; choose another file for the results with -o")
+    journal = options.journal or (None if streamed else given.with_name(f"{given.name}.journal"))
+    if journal is not None:
+        require_writable(journal)
+        if journal.resolve() in {given.resolve(), source.resolve()}:
+            raise CommandError(f"--journal {journal} is the input or the output; name another file")
+    elif options.retry_failed or options.fresh:
+        raise CommandError("--retry-failed and --fresh need a journal; with -o - name one with --journal")
+    return (None if given == STANDARD else given), journal
+
+
+def _refuse_problems(check: HeadCheck, name: str) -> None:
+    if check.faults:
+        more = check.faults - len(check.problems)
+        checked = "" if check.whole else f" in the first {CHECKED:,} lines"
+        tail = [f"… and {more:,} more{checked} (the first {SHOWN} are shown)"] if more else []
+        raise CommandError("\n".join([*check.problems, *tail, "Nothing was sent."]))
+    if not check.count:
+        raise CommandError(f"{name} is empty: one JSON object per line is expected")

@@ -1,0 +1,92 @@
+"""What a run has brought so far, counted from its outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headway.core.catalog import group_of
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import Failure
+from headway.core.job import JobState
+from headway.core.usage import Usage
+
+if TYPE_CHECKING:
+    from headway.runtime.handle import Outcome
+
+
+@dataclass(slots=True)
+class KindCount:
+    """Failures of one kind."""
+
+    count: int
+    example_id: str
+    example: Failure
+
+
+@dataclass(slots=True)
+class RunTally:
+    """Sums over the outcomes of a run."""
+
+    succeeded: int = 0
+    failed: int = 0
+    """Failed, expired or cancelled for good."""
+    stopped: int = 0
+    """Not finished; they can be resumed."""
+    restored: int = 0
+    """Finished by an earlier run; they count in ``succeeded`` and ``failed`` too."""
+    maybe_billed: int = 0
+    cost: float = 0.0
+    """USD of this run."""
+    cost_unknown: int = 0
+    """Answers of models without a known price."""
+    usage: dict[str, Usage] = field(default_factory=dict[str, Usage])
+    """Of this run, by model group."""
+    answers: dict[str, int] = field(default_factory=dict[str, int])
+    """Of this run, by model group."""
+    shortest: float | None = None
+    """Seconds of the quickest answer."""
+    kinds: dict[ErrorKind, KindCount] = field(default_factory=dict[ErrorKind, KindCount])
+
+    @property
+    def finished(self) -> int:
+        """Jobs that need nothing more."""
+        return self.succeeded + self.failed
+
+    @property
+    def total_usage(self) -> Usage:
+        """Of this run."""
+        return sum(self.usage.values(), Usage())
+
+    def add(self, outcome: Outcome[Any]) -> None:
+        """Count an outcome."""
+        self.maybe_billed += outcome.maybe_billed
+        if outcome.resumable:
+            self.stopped += 1
+            return
+        self.restored += outcome.restored
+        if outcome.state is JobState.SUCCEEDED:
+            self.succeeded += 1
+            if not outcome.restored:
+                self._add_answer(outcome)
+        else:
+            self.add_failure(outcome.key, outcome.failure)
+
+    def add_failure(self, key: str, failure: Failure | None) -> None:
+        """Count a job that failed."""
+        self.failed += 1
+        if failure is not None:
+            row = self.kinds.setdefault(failure.kind, KindCount(0, key, failure))
+            row.count += 1
+
+    def _add_answer(self, outcome: Outcome[Any]) -> None:
+        group = group_of(outcome.request.model)
+        self.usage[group] = self.usage.get(group, Usage()) + outcome.usage
+        self.answers[group] = self.answers.get(group, 0) + 1
+        if outcome.cost is None:
+            self.cost_unknown += 1
+        else:
+            self.cost += outcome.cost
+        if len(outcome.attempts) == 1 and outcome.sends == 1:
+            seconds = outcome.running_seconds
+            self.shortest = seconds if self.shortest is None else min(self.shortest, seconds)

@@ -1,0 +1,1 @@
+"""What to do: pure decisions on values and ``now``. No clock, no loop, no randomness, no SDK."""

@@ -1,0 +1,191 @@
+"""Every way a job can fail: one row per kind. Decisions, messages, CLI and docs read this table.
+
+Sources: https://platform.claude.com/docs/en/api/errors, https://platform.claude.com/docs/en/api/rate-limits
+and the ``Raises`` sections of ``anthropic`` 2.12's ``Messages.create``. Waits follow those pages
+(exponential backoff, honour ``Retry-After``); the 502 schedule is the one Anthropic's support article gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class ErrorKind(StrEnum):
+    """Why an attempt failed."""
+
+    INVALID_REQUEST = "invalid_request"
+    CONTEXT_OVERFLOW = "context_overflow"
+    IMAGE_TOO_LARGE = "image_too_large"
+    AUTHENTICATION = "authentication"
+    BILLING = "billing"
+    ACCOUNT_HOLD = "account_hold"
+    PERMISSION = "permission"
+    PROFILE = "profile"
+    NOT_FOUND = "not_found"
+    REQUEST_TIMEOUT = "request_timeout"
+    CONFLICT = "conflict"
+    CONFLICT_FINAL = "conflict_final"
+    REQUEST_TOO_LARGE = "request_too_large"
+    UNPROCESSABLE = "unprocessable"
+    CLIENT_ERROR = "client_error"
+    RATE_LIMIT = "rate_limit"
+    RAMP_LIMIT = "ramp_limit"
+    CONCURRENCY_LIMIT = "concurrency_limit"
+    OVERLOADED = "overloaded"
+    API_ERROR = "api_error"
+    BAD_GATEWAY = "bad_gateway"
+    UNAVAILABLE = "unavailable"
+    SERVER_TIMEOUT = "server_timeout"
+    MALFORMED = "malformed"
+    CONNECTION = "connection"
+    POOL_TIMEOUT = "pool_timeout"
+    ATTEMPT_TIMEOUT = "attempt_timeout"
+    DISCONNECTED = "disconnected"
+    STREAM_CUT = "stream_cut"
+    DEADLINE = "deadline"
+    STOPPED = "stopped"
+    JOURNAL = "journal"
+    INTERNAL = "internal"
+
+
+class Scope(StrEnum):
+    """Whom a failure concerns: nothing else in a dead scope is sent until ``scheduler.resume()``."""
+
+    JOB = "job"
+    MODEL = "model"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before the next attempt, in seconds, before jitter."""
+
+    base: float = 0.5
+    cap: float = 8.0
+    schedule: tuple[float, ...] = ()
+    """Fixed steps; when empty the wait is ``min(cap, base · 2ⁿ)`` with full jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindRow:
+    """The facts of one kind."""
+
+    kind: ErrorKind
+    meaning: str
+    remedy: str
+    """What is left for the user to do."""
+    statuses: tuple[int, ...] = ()
+    types: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    """``error.details.error_code`` values; a trailing ``*`` matches a prefix."""
+    patterns: tuple[str, ...] = ()
+    """Lower-case fragments of the message: the last resort, where the API gives no code."""
+    within: tuple[str, ...] = ()
+    """Patterns apply only under these ``error.type`` values (any, when empty)."""
+    attempts: int = 1
+    """How often a job may fail this way in all; 1: never retried."""
+    backoff: Backoff = field(default_factory=Backoff)
+    throttle: bool = False
+    """A refusal before any work, governed by the budget: bounded by time, not by attempts."""
+    maybe_billed: bool = False
+    """The answer may have been generated and billed although it did not reach us."""
+    scope: Scope = Scope.JOB
+    resumable: bool = False
+    """The job is good: sent again later it may succeed, and the journal keeps it queued."""
+
+
+_RESUME_ACCOUNT: Final = (
+    "Then call scheduler.resume(), or run the same command again: nothing finished is sent twice."
+)
+
+TABLE: Final[tuple[KindRow, ...]] = (
+    KindRow(ErrorKind.INVALID_REQUEST, "The API rejected the request as malformed.",
+        "Correct the field the message names.", (400,), ("invalid_request_error",),
+        ("compaction_*", "thread_*", "claude_code_*", "available_tools_limit_exceeded", "tool_name_conflict",
+         "tool_reference_unresolved", "user_profile_required", "request_body_encoding_*")),
+    KindRow(ErrorKind.CONTEXT_OVERFLOW, "Prompt and answer do not fit into the model's context window.",
+        "Shorten the prompt, lower max_tokens or choose a model with a larger window.",
+        patterns=("prompt is too long", "exceed context limit"), within=("invalid_request_error",)),
+    KindRow(ErrorKind.IMAGE_TOO_LARGE, "An image has more pixels than the API accepts.",
+        "Resize it: 8000 px a side at most, 2000 px when a request has more than 20 images.",
+        codes=("image_dimensions_too_large",), patterns=("many-image requests",),
+        within=("invalid_request_error",)),
+    KindRow(ErrorKind.AUTHENTICATION, "The API key or token was not accepted.",
+        "Check ANTHROPIC_API_KEY (white space, revoked or of another organisation). " + _RESUME_ACCOUNT,
+        (401,), ("authentication_error",), scope=Scope.ACCOUNT, resumable=True),
+    KindRow(ErrorKind.BILLING, "The account cannot pay for more: credit, own limit or monthly cap reached.",
+        "Add credit or raise the limit in the Console (a tier's monthly cap ends on the 1st, 00:00 UTC). "
+        + _RESUME_ACCOUNT, (402,), ("billing_error",),
+        ("linked_organization_*", "enforced_spend_limit_reached", "contract_spend_limit_reached"),
+        ("credit balance is too low", "reached your specified api usage limits",
+         "reached your specified workspace api usage limits"),
+        ("invalid_request_error",), scope=Scope.ACCOUNT, resumable=True),
+    KindRow(ErrorKind.ACCOUNT_HOLD, "The organisation is on hold or its encryption key cannot be used.",
+        "Contact whoever runs the organisation; the message says more. " + _RESUME_ACCOUNT,
+        codes=("organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked"),
+        scope=Scope.ACCOUNT, resumable=True),
+    KindRow(ErrorKind.PERMISSION, "The key may not use this model or feature.",
+        "Use a key of a workspace that has access.", (403,), ("permission_error",)),
+    KindRow(ErrorKind.PROFILE, "The user profile or sandbox of this one job is not allowed to do this.",
+        "Correct the profile or the sandbox settings; other jobs go on.",
+        codes=("user_profile_*", "sandbox_egress_restricted")),
+    KindRow(ErrorKind.NOT_FOUND, "The model (or another resource) does not exist or is retired.",
+        "Check the model id against the models list.", (404,), ("not_found_error",), ("thread_not_found",)),
+    KindRow(ErrorKind.REQUEST_TIMEOUT, "The API waited too long for the request body.", "Check the connection.",
+        (408,), attempts=5, backoff=Backoff(0.5, 30.0)),
+    KindRow(ErrorKind.CONFLICT, "Another operation on the same resource was under way.",
+        "Nothing, unless it persists.", (409,), ("conflict_error",), attempts=5, backoff=Backoff(0.5, 30.0)),
+    KindRow(ErrorKind.CONFLICT_FINAL, "A conflict that does not go away by itself.",
+        "Resolve what the message names.", codes=("skill_read_blocked_undecryptable",)),
+    KindRow(ErrorKind.REQUEST_TOO_LARGE, "The request body is over the API's 32 MB.",
+        "Send large files through the Files API or split the request.", (413,), ("request_too_large",),
+        ("request_body_too_large_after_decoding",)),
+    KindRow(ErrorKind.UNPROCESSABLE, "The request is well-formed but a field is not accepted.",
+        "Correct the field the message names.", (422,), ("unprocessable_entity",)),
+    KindRow(ErrorKind.CLIENT_ERROR, "The API refused the request with a status headway does not know.",
+        "Read the message; report it if it looks like a fault of headway."),
+    KindRow(ErrorKind.RATE_LIMIT, "A rate limit was reached.",
+        "Nothing: headway waits and slows down. If it persists for an hour, others use up the limit.",
+        (429,), ("rate_limit_error",), throttle=True, resumable=True),
+    KindRow(ErrorKind.RAMP_LIMIT, "Usage grew faster than the API allows.", "Nothing: headway climbs more slowly.",
+        codes=("ramp_limit_exceeded",), throttle=True, resumable=True),
+    KindRow(ErrorKind.CONCURRENCY_LIMIT, "Too many requests at the same time.",
+        "Nothing: headway lowers the number in flight.", patterns=("number of concurrent connections",),
+        within=("rate_limit_error",), throttle=True, resumable=True),
+    KindRow(ErrorKind.OVERLOADED, "The API is overloaded for everybody; your limits are not concerned.",
+        "Nothing: headway probes gently and resumes. See status.claude.com when it lasts.",
+        (529,), ("overloaded_error",), ("compaction_unavailable",), throttle=True, resumable=True),
+    KindRow(ErrorKind.API_ERROR, "An unexpected error inside the API.", "Nothing, unless it persists.",
+        (500,), ("api_error",), attempts=3, backoff=Backoff(1.0, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.BAD_GATEWAY, "A gateway before the API failed.", "Nothing, unless it persists.",
+        (502, 520, 521, 522, 523, 524), attempts=6,
+        backoff=Backoff(schedule=(3.0, 10.0, 30.0, 60.0, 120.0)), maybe_billed=True),
+    KindRow(ErrorKind.UNAVAILABLE, "The API is temporarily unavailable.", "See status.claude.com when it lasts.",
+        (503,), codes=("cmek_key_unreachable", "cmek_context_unavailable"), attempts=6,
+        backoff=Backoff(2.0, 120.0)),
+    KindRow(ErrorKind.SERVER_TIMEOUT, "The answer took longer than the API allows for one response.",
+        "Lower max_tokens or stream.", (504,), ("timeout_error",), attempts=4, backoff=Backoff(1.0, 30.0),
+        maybe_billed=True),
+    KindRow(ErrorKind.MALFORMED, "Status 200, but the body is not a complete message.",
+        "Nothing; if it persists, a proxy on the way rewrites answers.", attempts=4, backoff=Backoff(1.0, 30.0),
+        maybe_billed=True),
+    KindRow(ErrorKind.CONNECTION, "No connection could be made.", "Check network, proxy and base URL.",
+        attempts=5, backoff=Backoff(0.5, 30.0)),
+    KindRow(ErrorKind.POOL_TIMEOUT, "No free connection in the client's own pool.",
+        "Lower Flow.max_in_flight or give the client a larger pool.", attempts=5, backoff=Backoff(0.5, 10.0)),
+    KindRow(ErrorKind.ATTEMPT_TIMEOUT, "The answer did not arrive within the attempt's time limit.",
+        "Raise the timeout or lower max_tokens.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.DISCONNECTED, "The connection broke after the request was sent.",
+        "Nothing, unless it persists.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.STREAM_CUT, "The stream ended before the message was complete.",
+        "Nothing, unless it persists.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.DEADLINE, "The job's deadline passed.", "Give it more time or a higher priority."),
+    KindRow(ErrorKind.STOPPED, "The scheduler stopped before the job was finished.",
+        "Run it again: nothing finished is sent twice.", resumable=True),
+    KindRow(ErrorKind.JOURNAL, "The journal could not be written, so nothing more was sent.",
+        "Free disk space or mend the permissions, then run again.", scope=Scope.ACCOUNT, resumable=True),
+    KindRow(ErrorKind.INTERNAL, "headway itself failed.", "Please report it with the traceback."),
+)  # fmt: skip
+ROW: Final[dict[ErrorKind, KindRow]] = {row.kind: row for row in TABLE}

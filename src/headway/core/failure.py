@@ -1,0 +1,143 @@
+"""From what was seen of a failed attempt to what it means: `classify` is the one place that reads the table.
+
+Precedence: ``error_code`` is stable and names the cause, so it wins; then ``error.type``, because an error
+inside a stream comes with status 200; then the status; then its class. Prose is read only where the API
+gives nothing else (billing, context overflow, concurrency), and only under the type it comes with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from headway.core.error_kind import ROW, TABLE, ErrorKind, KindRow, Scope
+from headway.core.limits import NO_REPORT, LimitReport
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt or a job failed, in values only: no exception, no request, no key."""
+
+    kind: ErrorKind
+    message: str
+    """What the API or the transport said."""
+    status: int | None = None
+    """HTTP status; 200 for an error inside a stream."""
+    type: str | None = None
+    """``error.type`` of the response body."""
+    error_code: str | None = None
+    """``error.details.error_code`` of the response body."""
+    request_id: str | None = None
+    """The ``request-id`` header: quote it to Anthropic's support."""
+    retry_after: float | None = None
+    """Seconds the API asked to wait at least."""
+    scope: Scope = Scope.JOB
+    """Whom it concerns."""
+
+    @property
+    def row(self) -> KindRow:
+        """The table's row."""
+        return ROW[self.kind]
+
+    @property
+    def remedy(self) -> str:
+        """What is left for the user to do."""
+        return self.row.remedy
+
+    @property
+    def resumable(self) -> bool:
+        """The job is good and may succeed later; with a journal it stays queued there."""
+        return self.row.resumable
+
+    def __str__(self) -> str:
+        code = self.error_code or self.type
+        facts = ", ".join(str(fact) for fact in (self.status, code, self.request_id) if fact)
+        return f"{self.kind.value}{f' ({facts})' if facts else ''}: {self.message}"
+
+
+def failure_of(kind: ErrorKind, message: str) -> Failure:
+    """A failure that did not come as an HTTP response."""
+    return Failure(kind, message, scope=ROW[kind].scope)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """An error as the API sent it, already free of SDK types."""
+
+    status: int
+    type: str | None = None
+    error_code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    retry_after: float | None = None
+    report: LimitReport = NO_REPORT
+
+
+def classify(error: ErrorResponse) -> Failure:
+    """The failure that an error response means. Never raises: what is unknown falls back to its class."""
+    error = _tidy(error)
+    row = ROW[_kind(error)]
+    return Failure(
+        row.kind,
+        error.message or f"HTTP status {error.status}",
+        error.status,
+        error.type,
+        error.error_code,
+        error.request_id,
+        error.retry_after,
+        row.scope,
+    )
+
+
+def _tidy(error: ErrorResponse) -> ErrorResponse:
+    """The SDK hands on ``error.type`` and ``error.message`` as the body has them: a gateway's may be any JSON."""
+    message = _text(error.message)
+    return replace(
+        error,
+        type=_text(error.type),
+        error_code=_text(error.error_code),
+        message=_shown(error.message) if message is None else message,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _kind(error: ErrorResponse) -> ErrorKind:
+    if error.error_code and (kind := _by_code(error.error_code)):
+        return kind
+    if kind := _by_message(error):
+        return kind
+    if error.type and (kind := _by_type(error.type)):
+        return kind
+    for row in TABLE:
+        if error.status in row.statuses:
+            return row.kind
+    if error.status >= 500:
+        return ErrorKind.API_ERROR
+    # An error event inside a stream with a type nobody knows: the server's fault, not the request's.
+    return ErrorKind.API_ERROR if error.status < 400 else ErrorKind.CLIENT_ERROR
+
+
+def _by_code(code: str) -> ErrorKind | None:
+    exact = (row.kind for row in TABLE if code in row.codes)
+    prefix = (
+        row.kind for row in TABLE for known in row.codes if known[-1] == "*" and code.startswith(known[:-1])
+    )
+    return next(exact, None) or next(prefix, None)
+
+
+def _by_message(error: ErrorResponse) -> ErrorKind | None:
+    text = error.message.lower()
+    for row in TABLE:
+        if (not row.within or error.type in row.within) and any(part in text for part in row.patterns):
+            return row.kind
+    return None
+
+
+def _by_type(error_type: str) -> ErrorKind | None:
+    return next((row.kind for row in TABLE if error_type in row.types), None)

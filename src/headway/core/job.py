@@ -1,0 +1,179 @@
+"""A job's record and its state machine: `TRANSITIONS` says what may happen, `advance` does it.
+
+Live workers and the journal's replay after a crash both go through `advance`, so they cannot disagree.
+The diagram in docs/concepts/states.md is generated from the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from headway.core.events import (
+    Cancelled,
+    Expired,
+    Failed,
+    JobEvent,
+    Parked,
+    Queued,
+    Recovered,
+    Reopened,
+    RetryScheduled,
+    Started,
+    Succeeded,
+)
+from headway.core.failure import Failure
+from headway.core.request import Request
+
+
+class Priority(IntEnum):
+    """Who goes first; within a priority tenants share fairly and older jobs go first."""
+
+    INTERACTIVE = 0
+    """A person waits: not slowed by pacing, only by the limits themselves."""
+    NORMAL = 1
+    BULK = 2
+
+
+class JobState(StrEnum):
+    """Where a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def final(self) -> bool:
+        """The job has its outcome."""
+        return self in FINAL
+
+
+FINAL: Final = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
+
+_Q, _R, _W = JobState.QUEUED, JobState.RUNNING, JobState.WAITING
+TRANSITIONS: Final[dict[tuple[JobState, type[JobEvent]], JobState]] = {
+    (_Q, Queued): _Q,
+    (_Q, Started): _R,
+    (_W, Started): _R,
+    (_R, Succeeded): JobState.SUCCEEDED,
+    (_R, RetryScheduled): _W,
+    (_R, Recovered): _Q,
+    (_W, Recovered): _Q,
+    (JobState.FAILED, Reopened): _Q,
+    (JobState.EXPIRED, Reopened): _Q,
+    (JobState.CANCELLED, Reopened): _Q,
+    **{(state, Failed): JobState.FAILED for state in (_Q, _R, _W)},
+    **{(state, Parked): _Q for state in (_Q, _R, _W)},
+    **{(state, Cancelled): JobState.CANCELLED for state in (_Q, _R, _W)},
+    **{(state, Expired): JobState.EXPIRED for state in (_Q, _R, _W)},
+}
+
+
+class TransitionError(RuntimeError):
+    """An event that cannot happen in the job's state: a fault of headway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request sent for a job."""
+
+    number: int
+    """Counted from 1."""
+    started: float
+    """Loop time, seconds."""
+    ended: float | None = None
+    failure: Failure | None = None
+    """``None`` while it runs, when it succeeded, and when nobody waited for its answer (cancelled, crashed)."""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """All that is known of a job; a new value for every event."""
+
+    id: int
+    """Unique within this process."""
+    key: str
+    """The job's identity in journal and output (``custom_id``)."""
+    request: Request
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""
+    submitted: float = 0.0
+    """Loop time, seconds."""
+    deadline: float | None = None
+    """Loop time, seconds."""
+    state: JobState = JobState.QUEUED
+    not_before: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+    maybe_billed: int = 0
+    """Attempts whose answer never arrived although it may have been generated and billed."""
+    prior_attempts: int = 0
+    """Attempts of earlier processes, as the journal counted them."""
+
+    @property
+    def sends(self) -> int:
+        """Requests sent for this job, over all processes."""
+        return self.prior_attempts + len(self.attempts)
+
+
+def advance(record: JobRecord, event: JobEvent) -> JobRecord:
+    """The record after the event. Raises `TransitionError` for what cannot happen."""
+    state = TRANSITIONS.get((record.state, type(event)))
+    if state is None:
+        raise TransitionError(
+            f"job {record.key}: {type(event).__name__} cannot happen while {record.state.value}"
+        )
+    match event:
+        case Started():
+            attempt = Attempt(len(record.attempts) + 1, event.at)
+            return replace(record, state=state, attempts=(*record.attempts, attempt))
+        case Succeeded():
+            return replace(record, state=state, attempts=_ended(record, event.at, None, event.request_id))
+        case RetryScheduled(failure=failure):
+            return replace(
+                record,
+                state=state,
+                not_before=event.not_before,
+                attempts=_ended(record, event.at, failure, failure.request_id),
+                maybe_billed=record.maybe_billed + failure.row.maybe_billed,
+            )
+        case Failed(failure=failure):
+            return _closed(record, state, event.at, failure, unanswered=failure.row.maybe_billed)
+        case Parked(failure=failure, sent=sent) | Expired(failure=failure, sent=sent):
+            return _closed(record, state, event.at, failure, unanswered=sent)
+        case Cancelled(sent=sent):
+            return _closed(record, state, event.at, None, unanswered=sent)
+        case Recovered():
+            return _closed(record, state, event.at, None, unanswered=True)
+        case Queued() | Reopened():
+            return replace(record, state=state, not_before=0.0)
+
+
+def _closed(
+    record: JobRecord, state: JobState, at: float, failure: Failure | None, *, unanswered: bool
+) -> JobRecord:
+    """The record without a running attempt; an attempt nobody saw the answer of may have been billed."""
+    return replace(
+        record,
+        state=state,
+        not_before=0.0,
+        attempts=_ended(record, at, failure, failure.request_id if failure else None),
+        maybe_billed=record.maybe_billed + (unanswered and record.state is JobState.RUNNING),
+    )
+
+
+def _ended(
+    record: JobRecord, at: float, failure: Failure | None, request_id: str | None
+) -> tuple[Attempt, ...]:
+    """The attempts with the running one closed."""
+    if not record.attempts or record.attempts[-1].ended is not None:
+        return record.attempts
+    return (
+        *record.attempts[:-1],
+        replace(record.attempts[-1], ended=at, failure=failure, request_id=request_id),
+    )

@@ -1,0 +1,144 @@
+"""How a job ended, and the line that says so in a file.
+
+Lines are Message Batches results (https://platform.claude.com/docs/en/api/messages/batches/results) plus a
+``headway`` object, so whatever reads batch results reads ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, cast
+
+from headway.core.error_kind import ROW, ErrorKind
+from headway.core.events import Expired, Failed, JobEvent, Parked, Succeeded
+from headway.core.failure import Failure
+from headway.core.job import JobRecord, JobState
+from headway.core.usage import NO_USAGE, Usage
+
+_UNBROKEN: Final = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_BREAK: Final = re.compile(r"[\r\n\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A job's end in plain values: what the journal stores and the output file says."""
+
+    key: str
+    state: JobState
+    body: str | None = field(default=None, repr=False)
+    """The message as JSON text when the job succeeded."""
+    failure: Failure | None = None
+    usage: Usage = NO_USAGE
+    stop_reason: str | None = None
+    request_id: str | None = None
+    cost: float | None = None
+    """USD at list price; ``None`` when unknown."""
+    sends: int = 0
+    """Requests sent for it."""
+    maybe_billed: int = 0
+    """Sends that may have been billed without an answer reaching us."""
+    queued_seconds: float = 0.0
+    running_seconds: float = 0.0
+    resumable: bool = False
+    """It did not finish, and may be sent again."""
+
+    def line(self) -> str:
+        """One line of an output file, without the newline."""
+        head = f'{{"custom_id":{json.dumps(self.key)},"result":'
+        return f'{head}{self._result()},"headway":{json.dumps(self._facts(), separators=(",", ":"))}}}'
+
+    def _result(self) -> str:
+        if self.state is JobState.SUCCEEDED and self.body is not None:
+            return f'{{"type":"succeeded","message":{_one_line(self.body)}}}'
+        if self.state is JobState.CANCELLED:
+            return '{"type":"canceled"}'
+        if self.state is JobState.EXPIRED:
+            return '{"type":"expired"}'
+        failure = self.failure
+        inner: dict[str, object] = {
+            "type": (failure and failure.type) or "api_error",
+            "message": failure.message if failure else "",
+        }
+        if failure and failure.error_code:
+            inner["details"] = {"error_code": failure.error_code}
+        error = {"type": "error", "error": inner, "request_id": failure.request_id if failure else None}
+        return json.dumps({"type": "errored", "error": error}, separators=(",", ":"))
+
+    def _facts(self) -> dict[str, object]:
+        facts: dict[str, object] = {
+            "attempts": self.sends,
+            "queued_seconds": round(self.queued_seconds, 3),
+            "running_seconds": round(self.running_seconds, 3),
+            "cost_usd": None if self.cost is None else round(self.cost, 9),
+            "lane": "live",
+        }
+        if self.maybe_billed:
+            facts["maybe_billed"] = self.maybe_billed
+        if self.failure is not None:
+            facts["kind"] = self.failure.kind.value
+            facts["status"] = self.failure.status
+            facts["remedy"] = self.failure.remedy
+        return facts
+
+
+def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
+    """The ending that an event brought to a record (already advanced); ``None`` while the job goes on."""
+    if not (record.state.final or isinstance(event, Parked)):
+        return None
+    now = event.at
+    running = sum((a.ended if a.ended is not None else now) - a.started for a in record.attempts)
+    ending = Ending(
+        key=record.key,
+        state=record.state if record.state.final else JobState.FAILED,
+        failure=event.failure if isinstance(event, Failed | Parked | Expired) else None,
+        sends=record.sends,
+        maybe_billed=record.maybe_billed,
+        queued_seconds=max(0.0, now - record.submitted - running),
+        running_seconds=running,
+        resumable=not record.state.final,
+    )
+    if not isinstance(event, Succeeded):
+        return ending
+    return replace(
+        ending,
+        body=event.body,
+        usage=event.usage,
+        stop_reason=event.stop_reason,
+        request_id=event.request_id,
+        cost=event.cost,
+    )
+
+
+def _one_line(body: str) -> str:
+    """A body as a single line of JSON, otherwise as it came: gateways pretty-print.
+
+    Inside a JSON string a line feed is always escaped, so a bare one is white space; the line separators of
+    Unicode stand in strings only, and ``str.splitlines`` would break there.
+    """
+    return _BREAK.sub(lambda found: _UNBROKEN.get(found[0], " "), body)
+
+
+def failure_to_json(failure: Failure) -> dict[str, object]:
+    """A failure as plain JSON, for the journal."""
+    fields = ("message", "status", "type", "error_code", "request_id", "retry_after")
+    known: dict[str, object] = {name: getattr(failure, name) for name in fields}
+    return {"kind": failure.kind.value, **known}
+
+
+def failure_from_json(data: Mapping[str, object]) -> Failure:
+    """The inverse; a kind this version does not know becomes ``internal``."""
+    known = {kind.value for kind in ErrorKind}
+    kind = ErrorKind(data["kind"]) if data.get("kind") in known else ErrorKind.INTERNAL
+    return Failure(
+        kind,
+        str(data.get("message", "")),
+        cast("int | None", data.get("status")),
+        cast("str | None", data.get("type")),
+        cast("str | None", data.get("error_code")),
+        cast("str | None", data.get("request_id")),
+        cast("float | None", data.get("retry_after")),
+        ROW[kind].scope,
+    )

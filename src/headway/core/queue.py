@@ -1,0 +1,258 @@
+"""The queue of one budget: due, priority, fair share between tenants, age. Every operation is O(log n).
+
+Within a priority, start-time fair queuing (Goyal, Vin, Cheng 1996): a job's start tag is the later of the
+queue's virtual time and its tenant's last finish tag, its finish tag lies ``cost / weight`` further, and the
+smallest start tag goes first. A tenant with a thousand jobs therefore does not delay another's first one.
+When a priority runs empty its virtual time moves up to the last finish tag, as in the paper: nobody is owed
+anything then, and the tenants are forgotten. A job that is put back, or waits for a retry, keeps its tag and
+sequence number: it does not lose its place.
+
+Between priorities the higher goes first, but no class starves: one that was not served for `AGEING` seconds
+goes one class higher for one job, after twice that two. What counts is the time since the class was last
+served, not the age of its jobs: a bulk backlog of an hour must not go before the person who asks now.
+
+Jobs taken out from the middle stay in the heaps as marks to be skipped; both heaps are swept when the marks
+outnumber the jobs, so that ended jobs are not kept in memory (each sweep is paid for by the marks it removes).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping
+from typing import Final, Generic, TypeVar
+
+from headway.core.job import Priority
+
+T = TypeVar("T")
+
+AGEING: Final = 120.0
+"""Seconds without service after which a priority competes one class higher."""
+_MARKS: Final = 8
+"""So few marks to be skipped are not worth a sweep."""
+_TENANTS: Final = 1024
+"""Nor so few tenants."""
+
+
+class Entry(Generic[T]):
+    """A job's place in the queue; it stays the job's own through retries."""
+
+    __slots__ = (
+        "cost",
+        "deadline",
+        "item",
+        "marked",
+        "not_before",
+        "priority",
+        "pushed",
+        "queued",
+        "sequence",
+        "tag",
+        "tenant",
+        "timed",
+    )
+
+    def __init__(
+        self,
+        item: T,
+        *,
+        priority: Priority = Priority.NORMAL,
+        tenant: str = "",
+        cost: float = 1.0,
+        deadline: float | None = None,
+    ) -> None:
+        self.item = item
+        self.priority = priority
+        self.tenant = tenant
+        self.cost = cost
+        self.deadline = deadline
+        self.not_before = 0.0
+        self.tag = -1.0
+        self.sequence = -1
+        self.pushed = 0.0
+        self.queued = False
+        self.marked = False  # taken out, but still in a heap
+        self.timed = False  # in the heap of deadlines
+
+    def __lt__(self, other: Entry[T]) -> bool:
+        return (self.tag, self.sequence) < (other.tag, other.sequence)
+
+
+class FairQueue(Generic[T]):
+    """Jobs waiting for one budget. ``now`` is loop time in seconds."""
+
+    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+        self._weights = dict(weights or {})
+        for tenant, weight in self._weights.items():
+            if not 0 < weight < math.inf:
+                raise ValueError(f"the weight of tenant {tenant!r} must be a positive number, not {weight!r}")
+        self._ready: dict[Priority, list[Entry[T]]] = {priority: [] for priority in Priority}
+        self._later: list[tuple[float, int, Entry[T]]] = []
+        self._deadlines: list[tuple[float, int, Entry[T]]] = []
+        self._finish: dict[Priority, dict[str, float]] = {priority: {} for priority in Priority}
+        self._last_finish: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
+        self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
+        self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
+        self._size: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        self._prune_at: dict[Priority, int] = dict.fromkeys(Priority, _TENANTS)
+        self._undo: tuple[int, float] = (-1, 0.0)
+        self._sequence = 0
+        self._marks = 0
+
+    def __len__(self) -> int:
+        return sum(self._size.values())
+
+    def push(self, entry: Entry[T], now: float) -> None:
+        """Add a job, or a job that comes back for a retry (it keeps its place once ``not_before`` is past)."""
+        assert not entry.queued
+        if entry.marked:
+            self._sweep()
+        if entry.sequence < 0:
+            self._enrol(entry, now)
+        elif entry.sequence == self._undo[0] and entry.not_before <= now:
+            self._served[entry.priority] = self._undo[1]  # put back: its class was not served after all
+        entry.queued = True
+        self._size[entry.priority] += 1
+        if entry.deadline is not None and not entry.timed:
+            entry.timed = True
+            heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
+        if entry.not_before > now:
+            heapq.heappush(self._later, (entry.not_before, entry.sequence, entry))
+        else:
+            heapq.heappush(self._ready[entry.priority], entry)
+
+    def pop(self, now: float) -> Entry[T] | None:
+        """Take the job that goes next, or ``None`` when none is due."""
+        self._mature(now)
+        best: Priority | None = None
+        best_rank = 0.0
+        for priority in Priority:
+            head = self._head(priority)
+            if head is None:
+                continue
+            rank = priority - (now - max(head.pushed, self._served[priority])) / AGEING
+            if best is None or rank < best_rank:
+                best, best_rank = priority, rank
+        if best is None:
+            return None
+        entry = heapq.heappop(self._ready[best])
+        self._undo = (entry.sequence, self._served[best])
+        self._served[best] = now
+        self._virtual[best] = max(self._virtual[best], entry.tag)
+        self._take(entry)
+        return entry
+
+    def discard(self, entry: Entry[T]) -> bool:
+        """Take a job out wherever it is; true if it was queued. The place in the heap is left to be skipped."""
+        if not entry.queued:
+            return False
+        entry.marked = True
+        self._marks += 1
+        self._take(entry)
+        if self._marks > len(self) + _MARKS:
+            self._sweep()
+        return True
+
+    def expired(self, now: float) -> list[Entry[T]]:
+        """Take out the queued jobs whose deadline has passed."""
+        late: list[Entry[T]] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            entry = heapq.heappop(self._deadlines)[2]
+            entry.timed = False
+            if self.discard(entry):
+                late.append(entry)
+        return late
+
+    def clear(self) -> list[Entry[T]]:
+        """Take out everything, in no particular order."""
+        held = [entry for heap in self._ready.values() for entry in heap]
+        held += [item[2] for item in self._later]
+        taken = [entry for entry in held if entry.queued]
+        for entry in taken:
+            entry.marked = True
+            self._take(entry)
+        self._sweep()
+        return taken
+
+    def next_event(self, now: float) -> float | None:
+        """When a waiting job falls due or a deadline passes, whichever is first; always later than ``now``
+        as long as `expired` was asked."""
+        self._mature(now)  # what is due already is no event to wait for
+        while self._later and not self._later[0][2].queued:
+            self._unmark(heapq.heappop(self._later)[2])
+        while self._deadlines and not self._deadlines[0][2].queued:
+            heapq.heappop(self._deadlines)[2].timed = False
+        times = [heap[0][0] for heap in (self._later, self._deadlines) if heap]
+        return min(times, default=None)
+
+    def waiting(self) -> int:
+        """Jobs that wait for a retry (some may have just been taken out)."""
+        return len(self._later)
+
+    def _enrol(self, entry: Entry[T], now: float) -> None:
+        priority, flows = entry.priority, self._finish[entry.priority]
+        start = max(self._virtual[priority], flows.get(entry.tenant, 0.0))
+        finish = start + entry.cost / self._weights.get(entry.tenant, 1.0)
+        flows[entry.tenant] = finish
+        if len(flows) > self._prune_at[priority]:
+            self._prune(priority)
+        self._last_finish[priority] = max(self._last_finish[priority], finish)
+        entry.tag = start
+        entry.pushed = now
+        entry.sequence = self._sequence
+        self._sequence += 1
+
+    def _prune(self, priority: Priority) -> None:
+        """A finish tag behind the virtual time says nothing any more: memory follows the tenants that wait."""
+        virtual = self._virtual[priority]
+        flows = {name: tag for name, tag in self._finish[priority].items() if tag > virtual}
+        self._finish[priority] = flows
+        self._prune_at[priority] = 2 * len(flows) + _TENANTS
+
+    def _take(self, entry: Entry[T]) -> None:
+        """The entry is queued no longer."""
+        priority = entry.priority
+        entry.queued = False
+        self._size[priority] -= 1
+        if not self._size[priority]:
+            self._virtual[priority] = max(self._virtual[priority], self._last_finish[priority])
+            self._finish[priority].clear()
+        if len(self._deadlines) > 2 * len(self) + _MARKS:
+            self._sweep_deadlines()
+
+    def _mature(self, now: float) -> None:
+        while self._later and self._later[0][0] <= now:
+            entry = heapq.heappop(self._later)[2]
+            if entry.queued:
+                heapq.heappush(self._ready[entry.priority], entry)
+            else:
+                self._unmark(entry)
+
+    def _head(self, priority: Priority) -> Entry[T] | None:
+        heap = self._ready[priority]
+        while heap and not heap[0].queued:
+            self._unmark(heapq.heappop(heap))
+        return heap[0] if heap else None
+
+    def _unmark(self, entry: Entry[T]) -> None:
+        entry.marked = False
+        self._marks -= 1
+
+    def _sweep(self) -> None:
+        for heap in self._ready.values():
+            for entry in heap:
+                entry.marked = False
+            heap[:] = [entry for entry in heap if entry.queued]
+            heapq.heapify(heap)
+        for _, _, entry in self._later:
+            entry.marked = False
+        self._later = [item for item in self._later if item[2].queued]
+        heapq.heapify(self._later)
+        self._marks = 0
+
+    def _sweep_deadlines(self) -> None:
+        """A job that runs now comes back with its deadline if it is pushed again."""
+        for _, _, entry in self._deadlines:
+            entry.timed = entry.queued
+        self._deadlines = [item for item in self._deadlines if item[2].queued]
+        heapq.heapify(self._deadlines)

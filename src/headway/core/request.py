@@ -1,0 +1,191 @@
+"""A Messages request as a value: its body, its key and its content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsItems
+
+type_name = type
+
+CALL_OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+"""Keyword parameters of ``messages.create`` that steer the call and are not part of the body."""
+
+
+class RequestError(ValueError):
+    """A request that cannot be sent: names the field and the remedy. Raised at the call that built it."""
+
+    def __init__(self, field_name: str, problem: str) -> None:
+        super().__init__(f"{field_name}: {problem}")
+        self.field = field_name
+        self.problem = problem
+
+    def __reduce__(self) -> tuple[type_name[RequestError], tuple[str, str]]:
+        return type(self), (self.field, self.problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One Messages request. Values are plain JSON, or what the SDK itself accepts in their place."""
+
+    params: Mapping[str, object]
+    """The body: the parameters of ``messages.create``, untouched."""
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    """``extra_headers``, ``extra_query``, ``extra_body`` and ``timeout`` of this call."""
+    custom_id: str | None = None
+    """The caller's name for it, as in Message Batches."""
+    output_format: object = None
+    """A type for structured output, as in ``messages.parse``; never journalled."""
+
+    @property
+    def model(self) -> str:
+        """The model id."""
+        return str(self.params["model"])
+
+    @property
+    def max_tokens(self) -> int:
+        """The cap on output tokens."""
+        value = self.params["max_tokens"]
+        return value if isinstance(value, int) else 0
+
+    def with_params(self, **changes: object) -> Request:
+        """A copy with some parameters changed."""
+        return replace(self, params={**self.params, **changes})
+
+    def body_json(self) -> str:
+        """The body as canonical JSON: sorted keys, no spaces. Raises `RequestError` on what JSON cannot hold."""
+        return canonical_json(self.params)
+
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what determines the answer: the body and the ``extra_body``."""
+        extra = self.options.get("extra_body")
+        text = self.body_json() if extra is None else canonical_json([self.params, extra])
+        # A lone surrogate is no UTF-8, but JSON can hold it: that it cannot be sent is found out elsewhere.
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def __repr__(self) -> str:  # prompts stay private: the contents are not shown
+        return f"Request(custom_id={self.custom_id!r}, model={self.params.get('model')!r})"
+
+
+def build_request(
+    prompt: object,
+    defaults: Mapping[str, object],
+    overrides: Mapping[str, object],
+    *,
+    custom_id: str | None = None,
+) -> Request:
+    """Make a request from what the caller gave.
+
+    ``prompt`` is a string, a list of message dicts, a body (``{"messages": …, …}``), a Message Batches
+    request (``{"custom_id", "params"}``) or a `Request`. ``overrides`` win over it; ``defaults`` fill gaps.
+    """
+    given: dict[str, object]
+    options: dict[str, object] = {}
+    if isinstance(prompt, Request):
+        given, options = {**prompt.params, "output_format": prompt.output_format}, dict(prompt.options)
+        custom_id = custom_id or prompt.custom_id
+    else:
+        given, found_id = _body_of(prompt)
+        custom_id = custom_id or found_id
+    merged = {
+        name: value
+        for layer in (defaults, given, overrides)
+        for name, value in layer.items()
+        if not _is_omitted(value) and not (name == "output_format" and value is None)
+    }
+    output_format = merged.pop("output_format", None)
+    if isinstance(output_format, Mapping):  # a JSON schema in a body is part of that body
+        merged["output_format"] = cast("Mapping[str, object]", output_format)
+        output_format = None
+    options.update({name: merged.pop(name) for name in CALL_OPTIONS if name in merged})
+    try:
+        params = {name: plain(value) for name, value in merged.items()}
+    except RecursionError:
+        raise RequestError("params", "nested too deeply, or contains itself") from None
+    _require(params)
+    params.pop("stream", None)  # false says what is so anyway
+    return Request(params, options, custom_id, output_format)
+
+
+def _body_of(prompt: object) -> tuple[dict[str, object], str | None]:
+    if isinstance(prompt, str):
+        return {"messages": [{"role": "user", "content": prompt}]}, None
+    if isinstance(prompt, Mapping):
+        body = cast("Mapping[str, object]", prompt)
+        if "params" in body:
+            params, custom_id = body["params"], body.get("custom_id")
+            if not isinstance(params, Mapping):
+                raise RequestError(
+                    "params", f"must be an object with the request, not {type(params).__name__}"
+                )
+            if custom_id is not None and not isinstance(custom_id, str):
+                raise RequestError("custom_id", f"must be a string, not {type(custom_id).__name__}")
+            return dict(cast("Mapping[str, object]", params)), custom_id
+        return dict(body), None
+    if isinstance(prompt, Iterable) and not isinstance(prompt, bytes | bytearray):
+        return {"messages": list(cast("Iterable[object]", prompt))}, None
+    raise RequestError(
+        "messages", f"expected a string, a list of messages or a request, not {type(prompt).__name__}"
+    )
+
+
+def _require(params: Mapping[str, object]) -> None:
+    if params.get("stream"):
+        raise RequestError("stream", "submit returns whole messages; use scheduler.stream(...) for events")
+    messages = params.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise RequestError("messages", "must be a non-empty list of {'role': …, 'content': …}")
+    for index, message in enumerate(cast("list[object]", messages)):
+        if not isinstance(message, Mapping) or "role" not in message or "content" not in message:
+            raise RequestError(f"messages.{index}", "must be an object with 'role' and 'content'")
+    model = params.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise RequestError("model", "missing; pass model=… to the call or to Scheduler(model=…)")
+    max_tokens = params.get("max_tokens")
+    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool) or max_tokens < 0:
+        raise RequestError(
+            "max_tokens",
+            "missing or not a whole number; pass max_tokens=… to the call or to Scheduler(max_tokens=…)",
+        )
+
+
+def _is_omitted(value: object) -> bool:
+    """The SDK's ``omit`` and ``NOT_GIVEN`` sentinels mean "not passed"."""
+    return type(value).__name__ in {"Omit", "NotGiven"} and type(value).__module__.startswith("anthropic")
+
+
+def plain(value: object) -> object:
+    """SDK objects (a ``message.content`` put back into the conversation) become plain JSON; the rest is kept."""
+    if value is None or isinstance(value, str | int | float | bytes):
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in cast("SupportsItems[str, object]", value).items()}
+    if _is_list(value):
+        return [plain(item) for item in cast("Iterable[object]", value)]
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        hidden = getattr(value, "__api_exclude__", None)  # what the SDK added and the API would refuse
+        return dump(mode="json", by_alias=True, exclude_unset=True, exclude=hidden)
+    return value
+
+
+def _is_list(value: object) -> bool:
+    """What the SDK sends as a list; an iterator is read here, once: a second attempt would find it empty."""
+    if isinstance(value, bytearray | memoryview) or hasattr(value, "read"):
+        return False
+    return isinstance(value, Sequence | Iterator | MappingView)
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces. Raises `RequestError` naming what JSON cannot hold."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise RequestError("params", f"cannot be written as JSON, which the journal needs: {error}") from None
+    except RecursionError:
+        raise RequestError("params", "nested too deeply to be written as JSON") from None

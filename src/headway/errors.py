@@ -1,0 +1,150 @@
+"""What callers catch.
+
+::
+
+    HeadwayError
+    ├── RequestError (also ValueError)     a request that cannot be sent, at the call that made it
+    ├── QueueFullError                     ``max_queued`` is reached; ``retry_after`` says when to try again
+    ├── SchedulerClosedError               submit on a scheduler that is not open, or in another loop or process
+    ├── JournalError                       the journal cannot be opened or written
+    │   ├── JournalLockedError             another process uses it
+    │   ├── JournalMismatchError           it belongs to another input, model or request
+    │   └── JournalDamagedError            it is not a whole database
+    ├── JobCancelledError                  ``await job`` on a job that was cancelled
+    └── JobFailedError                     the job's outcome is a failure: ``failure``, ``attempts``, ``resumable``
+        ├── RequestRejectedError           the API will not take this request (400, 403, 404, 413, 422)
+        ├── AuthenticationError            the key or token was not accepted
+        ├── BillingError                   credit, own limit or spend cap reached
+        ├── RetriesExhaustedError          it kept failing on the server's side or on the way
+        ├── JobExpiredError                the deadline passed
+        └── StoppedError                   the scheduler stopped first; the job is good
+
+No exception here holds the SDK's exception: that one carries the API key in its request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import Failure
+
+if TYPE_CHECKING:
+    from headway.core.job import Attempt
+
+
+class HeadwayError(Exception):
+    """The root of headway's own exceptions."""
+
+
+class QueueFullError(HeadwayError):
+    """``Flow.max_queued`` jobs are waiting already."""
+
+    def __init__(self, queued: int, retry_after: float) -> None:
+        super().__init__(queued, retry_after)
+        self.queued = queued
+        """Jobs waiting now."""
+        self.retry_after = retry_after
+        """Seconds after which there is probably room."""
+
+    def __str__(self) -> str:
+        return f"{self.queued} jobs are queued already; there is probably room in {self.retry_after:.1f} s"
+
+
+class SchedulerClosedError(HeadwayError):
+    """The scheduler is not running here: use it inside ``async with``, in the loop it was opened in."""
+
+
+class JournalError(HeadwayError):
+    """The journal cannot be opened, read or written."""
+
+
+class JournalLockedError(JournalError):
+    """Another process uses this journal."""
+
+
+class JournalMismatchError(JournalError):
+    """The journal belongs to another input, model or request."""
+
+
+class JournalDamagedError(JournalError):
+    """The file is not a whole journal."""
+
+
+class JobCancelledError(HeadwayError):
+    """The awaited job was cancelled."""
+
+
+class JobFailedError(HeadwayError):
+    """A job ended without an answer."""
+
+    def __init__(
+        self, failure: Failure, attempts: tuple[Attempt, ...] = (), resumable: bool | None = None
+    ) -> None:
+        super().__init__(failure, attempts, resumable)
+        self.failure = failure
+        """What happened last: kind, status, type, error_code, request_id, message, remedy."""
+        self.attempts = attempts
+        """Every request sent for the job, with its failure."""
+        self.resumable = failure.resumable if resumable is None else resumable
+        """The job is good: with a journal it stays queued there."""
+
+    def __str__(self) -> str:
+        sent = len(self.attempts)
+        tries = f" after {sent} attempts" if sent > 1 else ""
+        return f"{self.failure}{tries}. {self.failure.remedy}"
+
+
+class RequestRejectedError(JobFailedError):
+    """The API will not take this request."""
+
+
+class AuthenticationError(JobFailedError):
+    """The key or token was not accepted."""
+
+
+class BillingError(JobFailedError):
+    """The account cannot pay for more."""
+
+
+class RetriesExhaustedError(JobFailedError):
+    """It kept failing on the server's side or on the way there."""
+
+
+class JobExpiredError(JobFailedError):
+    """The deadline passed."""
+
+
+class StoppedError(JobFailedError):
+    """The scheduler stopped before the job was finished."""
+
+
+_CLASS: dict[ErrorKind, type[JobFailedError]] = {
+    **dict.fromkeys(
+        (
+            ErrorKind.INVALID_REQUEST,
+            ErrorKind.CONTEXT_OVERFLOW,
+            ErrorKind.IMAGE_TOO_LARGE,
+            ErrorKind.PERMISSION,
+            ErrorKind.PROFILE,
+            ErrorKind.NOT_FOUND,
+            ErrorKind.CONFLICT_FINAL,
+            ErrorKind.REQUEST_TOO_LARGE,
+            ErrorKind.UNPROCESSABLE,
+            ErrorKind.CLIENT_ERROR,
+        ),
+        RequestRejectedError,
+    ),
+    ErrorKind.AUTHENTICATION: AuthenticationError,
+    ErrorKind.BILLING: BillingError,
+    ErrorKind.ACCOUNT_HOLD: BillingError,
+    ErrorKind.DEADLINE: JobExpiredError,
+    ErrorKind.STOPPED: StoppedError,
+    ErrorKind.JOURNAL: StoppedError,
+    ErrorKind.INTERNAL: JobFailedError,
+}
+
+
+def job_error(failure: Failure, attempts: tuple[Attempt, ...], *, resumable: bool) -> JobFailedError:
+    """The exception for a failed job."""
+    return _CLASS.get(failure.kind, RetriesExhaustedError)(failure, attempts, resumable)

@@ -1,0 +1,44 @@
+"""The keyword parameters of ``messages.create``, for type checkers and completion only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    import httpx2
+    from anthropic.types import (
+        MetadataParam,
+        OutputConfigParam,
+        TextBlockParam,
+        ThinkingConfigParam,
+        ToolChoiceParam,
+        ToolUnionParam,
+    )
+
+
+class MessageParams(TypedDict, total=False):
+    """Parameters of ``AsyncAnthropic.messages.create`` (SDK 2.12), all optional here."""
+
+    model: str
+    max_tokens: int
+    system: str | Iterable[TextBlockParam]
+    metadata: MetadataParam
+    output_config: OutputConfigParam
+    service_tier: Literal["auto", "standard_only"]
+    speed: Literal["standard", "fast"] | None
+    stop_sequences: list[str]
+    thinking: ThinkingConfigParam
+    tool_choice: ToolChoiceParam
+    tools: Iterable[ToolUnionParam]
+    cache_control: Mapping[str, object] | None
+    container: str | Mapping[str, object] | None
+    diagnostics: Mapping[str, object] | None
+    inference_geo: str | None
+    user_profile_id: str
+    workspace_id: str
+    betas: list[str]
+    extra_headers: Mapping[str, str]
+    extra_query: Mapping[str, object]
+    extra_body: object
+    timeout: float | httpx2.Timeout | None

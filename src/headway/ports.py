@@ -1,0 +1,184 @@
+"""What the runtime needs from outside, as Protocols. Adapters implement them; tests bring their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
+from headway.core.events import JobEvent
+from headway.core.failure import Failure
+from headway.core.job import JobRecord
+from headway.core.limits import NO_REPORT, LimitReport, Limits
+from headway.core.outcome import Ending
+from headway.core.request import Request
+from headway.core.usage import Usage
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete message."""
+
+    message: Message
+    body: str
+    """The message as JSON text."""
+    usage: Usage
+    report: LimitReport = NO_REPORT
+    stop_reason: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An attempt that brought no message."""
+
+    failure: Failure
+    report: LimitReport = NO_REPORT
+
+
+class Transport(Protocol):
+    """Sends one attempt. Every failure comes back as a value; only cancellation is raised."""
+
+    @property
+    def account(self) -> str:
+        """Names the organisation's limits without revealing the key: a fingerprint and the base URL."""
+        ...
+
+    @property
+    def connections(self) -> int | None:
+        """How many requests may be open at a time; ``None``: unknown."""
+        ...
+
+    async def send(self, request: Request) -> Reply | Rejection:
+        """Send one attempt, without any retry of its own."""
+        ...
+
+    def revive(self, body: str, request: Request) -> Message:
+        """The message of a stored body (a journalled result)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what this transport opened itself."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetKey:
+    """Which limits a job counts against."""
+
+    account: str
+    group: str
+    """Model group."""
+    tier: str = ""
+    """``service_tier`` when the request names one."""
+    speed: str = ""
+    """``fast`` has a pool of its own."""
+
+
+class Grant(Protocol):
+    """One job's share of a budget, taken at the moment of sending. It ends exactly once and says how:
+    a second ending does nothing."""
+
+    def observe(self, report: LimitReport, now: float) -> None:
+        """Learn from the limit headers of its response; does not end it."""
+        ...
+
+    def settle(self, usage: Usage, now: float) -> None:
+        """The job succeeded and used this much."""
+        ...
+
+    def release(self, now: float) -> None:
+        """Refused or failed before any work: nothing was used."""
+        ...
+
+    def forfeit(self, now: float) -> None:
+        """The outcome is unknown: what was reserved counts as used."""
+        ...
+
+    def refuse(self, refusal: Refusal, now: float, jitter: float) -> float:
+        """A 429 or 529 came: learn from it and release. Returns the seconds this job should wait at least."""
+        ...
+
+
+class BudgetStore(Protocol):
+    """Where budgets live. The local one answers at once; one shared between processes takes a round trip."""
+
+    async def reserve(
+        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
+    ) -> Grant | Wait:
+        """Take what a job needs, or say when to ask again. ``backlog``: jobs queued behind it."""
+        ...
+
+    def status(self, now: float) -> Mapping[BudgetKey, BudgetStatus]:
+        """Every budget in use, for people and dashboards."""
+        ...
+
+    def set_limits(self, limits: Limits, now: float) -> None:
+        """Tell new limits to every budget, present and future."""
+        ...
+
+
+class EventSink(Protocol):
+    """Sees every event after it is decided; must not block and must not raise."""
+
+    def emit(self, record: JobRecord, event: JobEvent) -> None:
+        """``record`` is the job after the event."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a journal already knew of a job that was handed to it."""
+
+    same_request: bool
+    """The stored request has the same content; if not, the key was used for another request."""
+    sends: int = 0
+    maybe_billed: int = 0
+    ending: Ending | None = None
+    """Its ending if it is finished."""
+
+
+class Journal(Protocol):
+    """Durable record of jobs. Times are stored as wall time; the methods must run in the loop that opened it."""
+
+    @property
+    def recovered(self) -> int:
+        """Jobs that were in flight when the last process died."""
+        ...
+
+    async def open(self) -> None:
+        """Open or create, take the lock, recover what was in flight. Raises `JournalError` subclasses."""
+        ...
+
+    async def aclose(self) -> None:
+        """Commit what is pending, release the lock."""
+        ...
+
+    async def admit(
+        self, records: Sequence[JobRecord], *, reopen_failed: bool = False
+    ) -> Sequence[Stored | None]:
+        """Enter new jobs (committed on return); for known keys say what is known instead.
+
+        With ``reopen_failed`` jobs stored as failed, expired or cancelled are queued again.
+        """
+        ...
+
+    async def write(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        """Store a job after an event; returns when it is committed. Raises `JournalError`."""
+        ...
+
+    def append(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        """Store a job after an event without waiting; an error surfaces at the next `write`."""
+        ...
+
+    def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
+        """Keys and requests of jobs without an ending, oldest first."""
+        ...
+
+    def endings(self, after: int = 0) -> AsyncIterator[tuple[int, Ending]]:
+        """Endings in the order they were committed, with their sequence numbers."""
+        ...

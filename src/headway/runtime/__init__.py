@@ -1,0 +1,1 @@
+"""Doing it: one dispatcher waits, workers send, the recorder writes down what happened."""

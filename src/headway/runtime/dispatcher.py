@@ -1,0 +1,175 @@
+"""The one place that waits: it takes the next job, reserves its budget and starts its attempt.
+
+Late binding: a job takes its budget at the moment of sending, never while it waits. Pop, reserve, put back:
+when the budget says no, the job returns to its place and the lane sleeps for as long as the budget said.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from headway.core.budget import Cost, Wait
+from headway.core.job import Priority
+from headway.core.queue import FairQueue
+from headway.core.tokens import TokenEstimator
+from headway.ports import BudgetKey, BudgetStore, Grant
+from headway.runtime.handle import Job
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+BREATH: Final = 32
+"""Starts in a row before the event loop gets a turn: a full bucket must not block it."""
+
+
+class Lane:
+    """The jobs that wait for one budget."""
+
+    __slots__ = ("key", "queue", "wake_at")
+
+    def __init__(self, key: BudgetKey, weights: Mapping[str, float]) -> None:
+        self.key = key
+        self.queue: FairQueue[Job[Message]] = FairQueue(weights)
+        self.wake_at = 0.0
+        """Not worth asking the budget before this (loop time)."""
+
+
+class Dispatcher:
+    """Queues in front, budgets behind; never more than ``max_in_flight`` attempts at a time."""
+
+    def __init__(
+        self,
+        budgets: BudgetStore,
+        *,
+        max_in_flight: int,
+        weights: Mapping[str, float],
+        start: Callable[[Job[Message], Grant], None],
+        expire: Callable[[Job[Message]], None],
+    ) -> None:
+        self._budgets = budgets
+        self._weights = weights
+        self._start = start
+        self._expire = expire
+        self._lanes: dict[BudgetKey, Lane] = {}
+        self._estimators: dict[str, TokenEstimator] = {}
+        self._wake = anyio.Event()
+        self.max_in_flight = max_in_flight
+        self.in_flight = 0
+
+    def push(self, job: Job[Message]) -> None:
+        """Queue a job, new or back for a retry."""
+        lane = self._lanes.get(job.budget_key)
+        if lane is None:
+            lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
+        job.entry.cost = max(1.0, self.estimator(job.record.request.model).estimate(job.size))
+        lane.queue.push(job.entry, anyio.current_time())
+        if job.record.priority is Priority.INTERACTIVE:
+            lane.wake_at = 0.0  # it need not wait for the pace that made bulk wait
+        self._wake.set()
+
+    def discard(self, job: Job[Message]) -> bool:
+        """Take a queued job out; false if it is not queued."""
+        lane = self._lanes.get(job.budget_key)
+        return lane is not None and lane.queue.discard(job.entry)
+
+    def clear(self) -> list[Job[Message]]:
+        """Take out all queued jobs."""
+        return [entry.item for lane in self._lanes.values() for entry in lane.queue.clear()]
+
+    def ended(self, job: Job[Message]) -> None:
+        """An attempt is over: a slot is free, and its budget has learned something."""
+        self.in_flight -= 1
+        if lane := self._lanes.get(job.budget_key):
+            lane.wake_at = 0.0
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again, because limits or bounds were changed."""
+        for lane in self._lanes.values():
+            lane.wake_at = 0.0
+        self._wake.set()
+
+    def estimator(self, model: str) -> TokenEstimator:
+        """The token estimate of a model."""
+        found = self._estimators.get(model)
+        if found is None:
+            found = self._estimators[model] = TokenEstimator()
+        return found
+
+    @property
+    def queued(self) -> int:
+        """Jobs that wait, retries included."""
+        return sum(len(lane.queue) for lane in self._lanes.values())
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their retry to fall due."""
+        return sum(lane.queue.waiting() for lane in self._lanes.values())
+
+    async def run(self) -> None:
+        """Dispatch until cancelled."""
+        while True:
+            self._wake = anyio.Event()
+            next_at = await self._round()
+            with anyio.CancelScope(deadline=next_at):
+                await self._wake.wait()
+
+    async def _round(self) -> float:
+        """Start everything that may start now; returns when to look again."""
+        next_at = float("inf")
+        for lane in list(self._lanes.values()):
+            next_at = min(next_at, await self._serve(lane))
+        return next_at
+
+    async def _serve(self, lane: Lane) -> float:
+        started = 0
+        while True:
+            now = anyio.current_time()
+            self._drop_expired(lane, now)
+            if lane.wake_at > now or self.in_flight >= self.max_in_flight:
+                break
+            entry = lane.queue.pop(now)
+            if entry is None:
+                break
+            job = entry.item
+            if entry.deadline is not None and entry.deadline <= now:
+                self._expire(job)
+                continue
+            granted = await self._reserve(lane, job, now)
+            if isinstance(granted, Wait):
+                lane.queue.push(entry, now)
+                lane.wake_at = now + granted.seconds
+                break
+            self.in_flight += 1
+            self._start(job, granted)
+            started += 1
+            if started % BREATH == 0:
+                await checkpoint()
+        return self._next_look(lane, now)
+
+    async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
+        request = job.record.request
+        cost = Cost(self.estimator(request.model).estimate(job.size), float(request.max_tokens))
+        return await self._budgets.reserve(
+            lane.key,
+            cost,
+            now,
+            interactive=job.record.priority is Priority.INTERACTIVE,
+            backlog=len(lane.queue),
+            jitter=random.random(),  # noqa: S311 - jitter, not a secret
+        )
+
+    def _drop_expired(self, lane: Lane, now: float) -> None:
+        for entry in lane.queue.expired(now):
+            self._expire(entry.item)
+
+    def _next_look(self, lane: Lane, now: float) -> float:
+        """A retry falling due, a deadline, or the end of the pause the budget asked for; all else wakes us."""
+        event = lane.queue.next_event(now)
+        next_at = float("inf") if event is None else event
+        return min(next_at, lane.wake_at) if lane.wake_at > now and len(lane.queue) else next_at

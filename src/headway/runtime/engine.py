@@ -1,0 +1,289 @@
+"""The running scheduler: wires intake, dispatcher, worker and recorder, and knows every job alive.
+
+Flow: submit -> intake (journal) -> dispatcher (due? budget? slot?) -> worker -> recorder -> close.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.abc
+
+from headway.core.budget import BudgetStatus
+from headway.core.error_kind import ErrorKind
+from headway.core.events import Cancelled, Expired, Failed, JobEvent, Queued
+from headway.core.failure import Failure, failure_of
+from headway.core.job import JobState
+from headway.core.outcome import Ending
+from headway.core.retry import RetryPolicy
+from headway.core.retry_quota import RetryQuota
+from headway.core.tokens import TokenEstimator
+from headway.ports import BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
+from headway.runtime.dispatcher import Dispatcher
+from headway.runtime.flow import Flow
+from headway.runtime.handle import Interrupt, Job, Outcome
+from headway.runtime.intake import Intake
+from headway.runtime.recorder import Recorder
+from headway.runtime.status import Status
+from headway.runtime.tally import Tally
+from headway.runtime.worker import Worker
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+log: Final = logging.getLogger("headway")
+FALLBACK_IN_FLIGHT: Final = 256
+"""Requests in flight when the transport cannot say how many connections it has."""
+
+
+class Engine:
+    """Everything between a submitted job and its outcome. Lives in one event loop."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        budgets: BudgetStore,
+        policy: RetryPolicy,
+        flow: Flow,
+        journal: Journal | None,
+        sinks: Sequence[EventSink],
+        now: float,
+    ) -> None:
+        self.tally = Tally()
+        self._started = now
+        self.halted: Failure | None = None
+        self._transport = transport
+        self._recorder = Recorder(journal, (self.tally, *sinks))
+        self._worker = Worker(transport, self._recorder, self, policy, RetryQuota(now), flow)
+        self._dispatcher = Dispatcher(
+            budgets,
+            max_in_flight=flow.max_in_flight or transport.connections or FALLBACK_IN_FLIGHT,
+            weights=flow.weights,
+            start=self._start,
+            expire=self._expire,
+        )
+        self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
+        self._alive: set[Job[Message]] = set()
+        self._running: set[Job[Message]] = set()
+        self._first: dict[str, Job[Message]] = {}
+        self._group: anyio.abc.TaskGroup | None = None
+        self._changed = anyio.Event()
+
+    def start(self, group: anyio.abc.TaskGroup) -> None:
+        """Begin dispatching in this task group."""
+        self._group = group
+        group.start_soon(self._guard, self._dispatcher.run, name="headway dispatcher")
+        if self._intake is not None:
+            group.start_soon(self._guard, self._intake.run, name="headway intake")
+
+    async def _guard(self, run: Callable[[], Awaitable[None]]) -> None:
+        """A fault in our own loops must end every job with a reason, not leave it hanging."""
+        try:
+            await run()
+        except Exception as error:
+            log.exception("headway stopped because of an internal error")
+            self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+
+    @property
+    def queued(self) -> int:
+        """Jobs accepted and not running."""
+        return self._dispatcher.queued + (len(self._intake) if self._intake else 0)
+
+    @property
+    def max_in_flight(self) -> int:
+        """Attempts allowed at a time."""
+        return self._dispatcher.max_in_flight
+
+    def submit(self, job: Job[Message]) -> None:
+        """Take a job in."""
+        self._alive.add(job)
+        if self.halted is not None:
+            self._worker.park(job, self.halted, durable=False)
+        elif self._intake is None:
+            self._accept(job, None)
+        elif (first := self._first.get(job.key)) is not None:
+            self._follow(job, first)
+        else:
+            self._first[job.key] = job
+            self._intake.put(job)
+
+    def _follow(self, job: Job[Message], first: Job[Message]) -> None:
+        """The same key is at work already: one job, two handles."""
+        if job.record.request.content_hash() != first.record.request.content_hash():
+            self._finish(job, _key_reused(job))
+            return
+        self._alive.discard(job)
+        first.add_done_callback(lambda outcome: None if job.done() else job.resolve(outcome))
+
+    def _accept(self, job: Job[Message], stored: Stored | None) -> None:
+        """The journal has entered the job, or says what it knows of it."""
+        if stored is not None and not stored.same_request:
+            self._worker.park(job, self.halted, durable=False) if self.halted else self._refuse_key(job)
+        elif stored is not None and stored.ending is not None:
+            self._restore(job, stored.ending)
+        elif self.halted is not None:
+            self._worker.park(job, self.halted)
+        elif job.interrupt is Interrupt.CANCELLED:
+            self._finish(job, Cancelled(anyio.current_time()))
+        else:
+            self._recorder.note(job, Queued(anyio.current_time()), durable=False)
+            self._dispatcher.push(job)
+
+    def _refuse_key(self, job: Job[Message]) -> None:
+        ending = self._recorder.note(job, _key_reused(job), durable=False)
+        assert ending is not None
+        self.close(job, ending, None)
+
+    def _restore(self, job: Job[Message], ending: Ending) -> None:
+        request = job.record.request
+        message = self._transport.revive(ending.body, request) if ending.body is not None else None
+        self._resolve(job, Outcome(ending, request, message, (), restored=True))
+
+    def cancel(self, job: Job[Message]) -> None:
+        """The caller takes the job back."""
+        if job.done() or job.interrupt is not None:
+            return
+        job.interrupt = Interrupt.CANCELLED
+        if job.scope is not None:
+            job.scope.cancel()
+        elif self._dispatcher.discard(job) or (self._intake is not None and self._intake.discard(job)):
+            self._finish(job, Cancelled(anyio.current_time()))
+
+    def _expire(self, job: Job[Message]) -> None:
+        failure = failure_of(ErrorKind.DEADLINE, "the deadline passed while the job was queued")
+        self._finish(job, Expired(anyio.current_time(), failure))
+
+    def _finish(self, job: Job[Message], event: JobEvent) -> None:
+        assert self._group is not None
+        self._group.start_soon(self._worker.finish, job, event)
+
+    def _start(self, job: Job[Message], grant: Grant) -> None:
+        assert self._group is not None
+        self._running.add(job)
+        self._group.start_soon(self._attempt, job, grant)
+
+    async def _attempt(self, job: Job[Message], grant: Grant) -> None:
+        try:
+            await self._worker.run(job, grant)
+        except Exception as error:
+            log.exception("internal error on job %s", job.key)
+            if not job.done():
+                failure = failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+                self._worker.park(job, failure, durable=False, sent=True)
+        finally:
+            grant.forfeit(anyio.current_time())  # does nothing unless a fault left it open
+            self._running.discard(job)
+            self._dispatcher.ended(job)
+            self._notify()
+
+    # What the worker reports (Desk).
+
+    def requeue(self, job: Job[Message]) -> None:
+        """The job waits for its next attempt; once we are stopping there will be none."""
+        if self.halted is not None:
+            self._worker.park(job, self.halted)
+        else:
+            self._dispatcher.push(job)
+
+    def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
+        """The job has ended."""
+        self._resolve(job, Outcome(ending, job.record.request, message, job.record.attempts))
+
+    def estimator(self, model: str) -> TokenEstimator:
+        """The token estimate of a model."""
+        return self._dispatcher.estimator(model)
+
+    def halt(self, failure: Failure) -> None:
+        """Send nothing more: the queued jobs end resumably, those in flight finish."""
+        if self.halted is None:
+            self.halted = failure
+            if failure.kind is not ErrorKind.STOPPED:
+                log.error("headway stopped sending: %s. %s", failure, failure.remedy)
+        waiting = self._dispatcher.clear() + (self._intake.clear() if self._intake else [])
+        for job in waiting:
+            self._worker.park(job, self.halted, durable=job.record.state is not JobState.QUEUED)
+        self._notify()
+
+    def resume(self) -> None:
+        """Send again after the cause of a halt is mended."""
+        self.halted = None
+        self._dispatcher.wake()
+
+    def abort(self) -> None:
+        """Cut off what is in flight; everything unfinished ends resumably."""
+        self.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped at once"))
+        for job in list(self._running):
+            if job.interrupt is None:
+                job.interrupt = Interrupt.STOPPED
+            if job.scope is not None:
+                job.scope.cancel()
+
+    def status(self, budgets: Mapping[BudgetKey, BudgetStatus]) -> Status:
+        """Everything countable, now."""
+        tally = self.tally
+        return Status(
+            queued=self.queued,
+            waiting=self._dispatcher.waiting,
+            in_flight=self._dispatcher.in_flight,
+            max_in_flight=self.max_in_flight,
+            succeeded=tally.ended[JobState.SUCCEEDED],
+            failed=tally.ended[JobState.FAILED],
+            cancelled=tally.ended[JobState.CANCELLED],
+            expired=tally.ended[JobState.EXPIRED],
+            sends=tally.sends,
+            retries=tally.retries,
+            refused_429=tally.refused_429,
+            refused_529=tally.refused_529,
+            maybe_billed=tally.maybe_billed,
+            usage=tally.usage,
+            cost=tally.cost,
+            cost_unknown=tally.cost_unknown,
+            budgets={f"{key.group} {key.speed}".strip(): status for key, status in budgets.items()},
+            halted=self.halted,
+        )
+
+    def room_in(self) -> float:
+        """Seconds until a place in the queue is probably free: the mean time between two endings so far."""
+        ended = sum(self.tally.ended.values())
+        elapsed = anyio.current_time() - self._started
+        return min(60.0, max(0.1, elapsed / ended)) if ended else 1.0
+
+    def limits_changed(self) -> None:
+        """Budgets were told something new."""
+        self._dispatcher.wake()
+
+    async def settled(self, *, running_only: bool = False) -> None:
+        """Wait until no job is alive (or none is running)."""
+        while self._running if running_only else self._alive:
+            await self._changed.wait()
+
+    def sweep(self) -> None:
+        """After the tasks have ended: whatever a cancellation left open gets its outcome."""
+        failure = self.halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
+        self.halted = failure
+        for job in list(self._alive):
+            if not job.done():
+                self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
+
+    def _resolve(self, job: Job[Message], outcome: Outcome[Message]) -> None:
+        self._alive.discard(job)
+        if self._first.get(job.key) is job:
+            del self._first[job.key]
+        job.resolve(outcome)
+        self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def _key_reused(job: Job[Message]) -> Failed:
+    return Failed(
+        anyio.current_time(),
+        failure_of(
+            ErrorKind.INVALID_REQUEST, f"the key {job.key!r} stands for another request in this journal"
+        ),
+    )

@@ -1,0 +1,227 @@
+"""What a caller holds: `Job`, and `Outcome` once it has ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+
+import anyio
+
+from headway.core.job import Attempt, JobRecord, JobState
+from headway.core.queue import Entry
+from headway.core.tokens import PromptSize
+from headway.errors import JobCancelledError, job_error
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+    from headway.core.failure import Failure
+    from headway.core.outcome import Ending
+    from headway.core.request import Request
+    from headway.core.usage import Usage
+    from headway.ports import BudgetKey
+
+MessageT = TypeVar("MessageT", bound="Message", covariant=True)
+log: Final = logging.getLogger("headway")
+
+
+class Interrupt(Enum):
+    """Why a running attempt was cut off from outside."""
+
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[MessageT]):
+    """How a job ended. ``state`` is succeeded, failed, cancelled or expired: never anything else."""
+
+    ending: Ending
+    request: Request
+    message: MessageT | None = None
+    """The SDK's own message, when the job succeeded."""
+    attempts: tuple[Attempt, ...] = ()
+    """The requests this process sent for it."""
+    restored: bool = False
+    """It was finished in the journal already: nothing was sent now."""
+
+    @property
+    def key(self) -> str:
+        """The job's identity: its ``custom_id`` where it has one."""
+        return self.ending.key
+
+    @property
+    def state(self) -> JobState:
+        """How it ended."""
+        return self.ending.state
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it did not succeed."""
+        return self.ending.failure
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens used."""
+        return self.ending.usage
+
+    @property
+    def cost(self) -> float | None:
+        """USD at list price; ``None`` when the model's price is unknown."""
+        return self.ending.cost
+
+    @property
+    def sends(self) -> int:
+        """Requests sent for it, over all processes that shared its journal."""
+        return self.ending.sends
+
+    @property
+    def maybe_billed(self) -> int:
+        """Sends that may have been billed although no answer reached us."""
+        return self.ending.maybe_billed
+
+    @property
+    def queued_seconds(self) -> float:
+        """Time spent waiting."""
+        return self.ending.queued_seconds
+
+    @property
+    def running_seconds(self) -> float:
+        """Time spent in attempts."""
+        return self.ending.running_seconds
+
+    @property
+    def resumable(self) -> bool:
+        """It did not finish because something stopped first; it may be sent again."""
+        return self.ending.resumable
+
+    def result(self) -> MessageT:
+        """The message, or the exception that ``await job`` raises."""
+        if self.message is not None:
+            return self.message
+        if self.state is JobState.CANCELLED or self.failure is None:
+            raise JobCancelledError(f"job {self.key} was cancelled")
+        raise job_error(self.failure, self.attempts, resumable=self.resumable)
+
+
+class Job(Generic[MessageT]):
+    """A submitted job. ``await job`` gives the message; cancelling that await cancels the job."""
+
+    __slots__ = (
+        "_callbacks", "_canceller", "_done", "_observed", "_outcome",
+        "budget_key", "entry", "interrupt", "record", "reopen", "scope", "size",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        record: JobRecord,
+        budget_key: BudgetKey,
+        size: PromptSize,
+        canceller: Callable[[Job[Message]], None],
+    ) -> None:
+        self.record = record
+        self.budget_key = budget_key
+        self.size = size
+        self.entry: Entry[Job[Message]] = Entry(
+            cast("Job[Message]", self),
+            priority=record.priority,
+            tenant=record.tenant,
+            deadline=record.deadline,
+        )
+        self.scope: anyio.CancelScope | None = None
+        self.interrupt: Interrupt | None = None
+        self.reopen = False
+        self._canceller = canceller
+        self._outcome: Outcome[MessageT] | None = None
+        self._done: anyio.Event | None = None
+        self._callbacks: list[Callable[[Outcome[MessageT]], None]] = []
+        self._observed = False
+
+    @property
+    def key(self) -> str:
+        """Identity in journal and output: the ``custom_id`` where one was given."""
+        return self.record.key
+
+    @property
+    def state(self) -> JobState:
+        """Where the job is now."""
+        return self._outcome.state if self._outcome is not None else self.record.state
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The requests sent so far, each with its failure."""
+        return self.record.attempts
+
+    def done(self) -> bool:
+        """It has its outcome."""
+        return self._outcome is not None
+
+    def peek(self) -> Outcome[MessageT] | None:
+        """The outcome, if the job has ended."""
+        return self._outcome
+
+    def cancel(self) -> bool:
+        """Take the job back, queued or running; false if it has ended already. An attempt under way is cut
+        off; whether it will be billed is unknown and counted in ``maybe_billed``."""
+        if self._outcome is not None:
+            return False
+        self._observed = True
+        self._canceller(cast("Job[Message]", self))
+        return True
+
+    async def outcome(self) -> Outcome[MessageT]:
+        """Wait for the end; raises nothing for a failed job. Cancelling this wait leaves the job alone."""
+        self._observed = True
+        if self._outcome is None:
+            if self._done is None:
+                self._done = anyio.Event()
+            await self._done.wait()
+            assert self._outcome is not None
+        return self._outcome
+
+    def __await__(self) -> Generator[Any, None, MessageT]:
+        return self._result().__await__()
+
+    async def _result(self) -> MessageT:
+        try:
+            outcome = await self.outcome()
+        except anyio.get_cancelled_exc_class():
+            self.cancel()
+            raise
+        return outcome.result()
+
+    def add_done_callback(self, callback: Callable[[Outcome[MessageT]], None]) -> None:
+        """Call ``callback`` with the outcome, in the loop, when the job ends (at once if it has)."""
+        self._observed = True
+        if self._outcome is not None:
+            callback(self._outcome)
+        else:
+            self._callbacks.append(callback)
+
+    def resolve(self, outcome: Outcome[MessageT]) -> None:
+        """Set the outcome, once. For the scheduler only."""
+        assert self._outcome is None, "a job ends exactly once"
+        self._outcome = outcome
+        self.entry = (
+            _SPENT  # its place in the queue pointed back here: without the cycle an ended job goes at once
+        )
+        if self._done is not None:
+            self._done.set()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(outcome)
+
+    def __repr__(self) -> str:
+        return f"<Job {self.key} {self.state.value}>"
+
+    def __del__(self) -> None:
+        outcome = getattr(self, "_outcome", None)
+        if outcome is not None and outcome.failure is not None and not self._observed:
+            log.warning("job %s failed and nobody awaited it: %s", outcome.key, outcome.failure)
+
+
+_SPENT: Final[Entry[Job[Message]]] = Entry(cast("Job[Message]", None))
+"""Stands in for the queue entry of a job that has ended."""

@@ -1,0 +1,91 @@
+"""The way in when there is a journal: jobs are entered in groups before they are queued."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import failure_of
+from headway.errors import JournalError
+from headway.ports import Journal, Stored
+from headway.runtime.handle import Job
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+    from headway.core.failure import Failure
+
+GROUP: Final = 500
+"""Jobs entered in one transaction at most."""
+
+
+class Intake:
+    """Hands new jobs to the journal, and to ``accept`` with what it knew of them."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        accept: Callable[[Job[Message], Stored | None], None],
+        fail: Callable[[Failure], None],
+    ) -> None:
+        self._journal = journal
+        self._accept = accept
+        self._fail = fail
+        self._pending: deque[Job[Message]] = deque()
+        self._wake = anyio.Event()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def put(self, job: Job[Message]) -> None:
+        """A new job."""
+        self._pending.append(job)
+        self._wake.set()
+
+    def clear(self) -> list[Job[Message]]:
+        """Take out the jobs that were not entered yet."""
+        taken = list(self._pending)
+        self._pending.clear()
+        return taken
+
+    def discard(self, job: Job[Message]) -> bool:
+        """Take one out; false if it is past the intake."""
+        try:
+            self._pending.remove(job)
+        except ValueError:
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Enter jobs until cancelled."""
+        while True:
+            self._wake = anyio.Event()
+            while self._pending:
+                await self._enter()
+            await self._wake.wait()
+
+    async def _enter(self) -> None:
+        reopen = self._pending[0].reopen
+        group: list[Job[Message]] = []
+        while self._pending and len(group) < GROUP and self._pending[0].reopen is reopen:
+            group.append(self._pending.popleft())
+        known: Sequence[Stored | None] = ()
+        try:
+            with anyio.CancelScope(shield=True):
+                known = await self._journal.admit([job.record for job in group], reopen_failed=reopen)
+        except JournalError as error:
+            self._pending.extendleft(reversed(group))
+            self._fail(failure_of(ErrorKind.JOURNAL, str(error)))
+            return
+        for job, stored in zip(group, known, strict=True):
+            if stored is not None:
+                job.record = replace(
+                    job.record, prior_attempts=stored.sends, maybe_billed=stored.maybe_billed
+                )
+            self._accept(job, stored)

@@ -1,0 +1,106 @@
+"""From what a caller gave to a `Job`: defaults, identity, deadline, size."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import anyio
+
+from headway.core.catalog import group_of
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import failure_of
+from headway.core.job import JobRecord, JobState, Priority
+from headway.core.outcome import Ending
+from headway.core.request import Request, RequestError, build_request
+from headway.core.tokens import measure
+from headway.ports import BudgetKey
+from headway.runtime.handle import Job, Outcome
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a job is to be treated."""
+
+    priority: Priority
+    tenant: str
+    deadline: float | None
+    """Seconds from now."""
+
+
+class JobFactory:
+    """Makes the jobs of one scheduler."""
+
+    def __init__(
+        self,
+        defaults: Mapping[str, object],
+        account: str,
+        canceller: Callable[[Job[Message]], None],
+        *,
+        journalled: bool,
+    ) -> None:
+        self._defaults = defaults
+        self._account = account
+        self._canceller = canceller
+        self._journalled = journalled
+        self._ids = itertools.count(1)
+        self._occurrences: Counter[str] = Counter()
+
+    def make(
+        self,
+        prompt: object,
+        params: Mapping[str, object],
+        terms: Terms,
+        key: str | None = None,
+    ) -> Job[Message]:
+        """A job for a prompt; raises `RequestError` for what cannot be sent."""
+        request = build_request(prompt, self._defaults, params, custom_id=key)
+        deadline = terms.deadline
+        if deadline is not None and not deadline > 0:
+            raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
+        now = anyio.current_time()
+        number = next(self._ids)
+        record = JobRecord(
+            id=number,
+            key=request.custom_id or self._default_key(request, number),
+            request=request,
+            priority=Priority(terms.priority),
+            tenant=terms.tenant,
+            submitted=now,
+            deadline=None if deadline is None else now + deadline,
+        )
+        return Job(record, budget_key(self._account, request), measure(request.params), self._canceller)
+
+    def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
+        """A job that ended before it began: its input is not a request."""
+        custom_id = (
+            cast("Mapping[str, object]", prompt).get("custom_id") if isinstance(prompt, Mapping) else None
+        )
+        number = next(self._ids)
+        request = prompt if isinstance(prompt, Request) else Request({"model": "", "max_tokens": 0})
+        key = custom_id if isinstance(custom_id, str) else request.custom_id or f"job-{number}"
+        failure = failure_of(ErrorKind.INVALID_REQUEST, str(error))
+        record = JobRecord(number, key, request, state=JobState.FAILED)
+        job: Job[Message] = Job(record, BudgetKey(self._account, ""), measure({}), self._canceller)
+        job.resolve(Outcome(Ending(key, JobState.FAILED, failure=failure), request))
+        return job
+
+    def _default_key(self, request: Request, number: int) -> str:
+        """With a journal the same script run again must find its jobs: content and occurrence name them."""
+        if not self._journalled:
+            return f"job-{number}"
+        digest = request.content_hash()[:20]
+        self._occurrences[digest] += 1
+        return f"{digest}-{self._occurrences[digest]}"
+
+
+def budget_key(account: str, request: Request) -> BudgetKey:
+    """Which limits a request counts against."""
+    speed = request.params.get("speed")
+    return BudgetKey(account, group_of(request.model), speed="fast" if speed == "fast" else "")

@@ -1,0 +1,64 @@
+"""Writing down what happened: the one place where an event changes a job.
+
+Order is the promise: journal first, then everybody else. ``running`` is committed before the send, an
+ending before the caller sees it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from headway.core.events import JobEvent
+from headway.core.job import JobRecord, advance
+from headway.core.outcome import Ending, ending_of
+from headway.ports import EventSink, Journal
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+    from headway.runtime.handle import Job
+
+log: Final = logging.getLogger("headway")
+
+
+class Recorder:
+    """Advances records, commits them and tells the sinks."""
+
+    def __init__(self, journal: Journal | None, sinks: Sequence[EventSink]) -> None:
+        self._journal = journal
+        self._sinks = tuple(sinks)
+
+    async def commit(self, job: Job[Message], event: JobEvent) -> Ending | None:
+        """Apply an event, durable on return; gives the ending if it brought one.
+
+        Not interrupted by cancellation: a commit takes milliseconds, a half-known job is for ever.
+        Raises `JournalError`; the job is then as it was.
+        """
+        record = advance(job.record, event)
+        ending = ending_of(record, event)
+        if self._journal is not None:
+            with anyio.CancelScope(shield=True):
+                await self._journal.write(record, event, ending)
+        self._publish(job, record, event)
+        return ending
+
+    def note(self, job: Job[Message], event: JobEvent, *, durable: bool = True) -> Ending | None:
+        """Apply an event without waiting for the disk: for what a crash may forget."""
+        record = advance(job.record, event)
+        ending = ending_of(record, event)
+        if self._journal is not None and durable:
+            self._journal.append(record, event, ending)
+        self._publish(job, record, event)
+        return ending
+
+    def _publish(self, job: Job[Message], record: JobRecord, event: JobEvent) -> None:
+        job.record = record
+        for sink in self._sinks:
+            try:
+                sink.emit(record, event)
+            except Exception:
+                log.exception("event sink %s failed", type(sink).__name__)

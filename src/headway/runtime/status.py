@@ -1,0 +1,42 @@
+"""A scheduler at one moment, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headway.core.budget import BudgetStatus
+from headway.core.failure import Failure
+from headway.core.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What ``scheduler.status()`` returns."""
+
+    queued: int
+    """Jobs accepted and not running, retries included."""
+    waiting: int
+    """Of these: jobs whose retry is not due yet."""
+    in_flight: int
+    max_in_flight: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    expired: int
+    sends: int
+    """Requests sent."""
+    retries: int
+    refused_429: int
+    refused_529: int
+    maybe_billed: int
+    """Sends that may have been billed although no answer reached us."""
+    usage: Usage
+    cost: float
+    """USD at list price, of the models whose price is known."""
+    cost_unknown: int
+    """Answers of models whose price is unknown."""
+    budgets: Mapping[str, BudgetStatus]
+    """By model group."""
+    halted: Failure | None
+    """Why nothing is sent any more; ``None`` while all is well."""

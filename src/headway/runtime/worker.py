@@ -1,0 +1,220 @@
+"""One attempt: send, understand, obey the decision. The only place that acts on `RetryPolicy.decide`."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
+
+from headway.core.catalog import cost_of
+from headway.core.error_kind import ErrorKind, Scope
+from headway.core.events import (
+    Cancelled,
+    Expired,
+    Failed,
+    JobEvent,
+    Parked,
+    RetryScheduled,
+    Started,
+    Succeeded,
+)
+from headway.core.failure import Failure, failure_of
+from headway.core.reservation import Refusal, RefusalKind
+from headway.core.retry import GiveUp, Retry, RetryPolicy
+from headway.core.retry_quota import RetryQuota
+from headway.core.tokens import TokenEstimator
+from headway.errors import JournalError
+from headway.ports import Grant, Rejection, Reply, Transport
+from headway.runtime.flow import Flow
+from headway.runtime.handle import Interrupt, Job
+from headway.runtime.recorder import Recorder
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+    from headway.core.outcome import Ending
+
+log: Final = logging.getLogger("headway")
+
+_REFUSALS: Final = {
+    ErrorKind.RATE_LIMIT: RefusalKind.RATE,
+    ErrorKind.RAMP_LIMIT: RefusalKind.RAMP,
+    ErrorKind.CONCURRENCY_LIMIT: RefusalKind.CONCURRENCY,
+    ErrorKind.OVERLOADED: RefusalKind.OVERLOAD,
+}
+
+
+class Desk(Protocol):
+    """Whom a worker reports to."""
+
+    def requeue(self, job: Job[Message]) -> None:
+        """The job waits for its next attempt."""
+        ...
+
+    def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
+        """The job has ended."""
+        ...
+
+    def halt(self, failure: Failure) -> None:
+        """Nothing more may be sent on this account."""
+        ...
+
+    def estimator(self, model: str) -> TokenEstimator:
+        """The token estimate of a model."""
+        ...
+
+
+class Worker:
+    """Runs attempts. It holds no state of a job: that lives in the job's record."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        recorder: Recorder,
+        desk: Desk,
+        policy: RetryPolicy,
+        quota: RetryQuota,
+        flow: Flow,
+    ) -> None:
+        self._transport = transport
+        self._recorder = recorder
+        self._desk = desk
+        self._policy = policy
+        self._quota = quota
+        self._flow = flow
+        self._random: Callable[[], float] = random.random
+
+    async def run(self, job: Job[Message], grant: Grant) -> None:
+        """One attempt of a job that holds a grant; the grant is ended here whatever happens."""
+        result: Reply | Rejection | None = None
+        sent = False
+        try:
+            with anyio.CancelScope(deadline=_deadline(job)) as scope:
+                job.scope = scope
+                if job.interrupt is not None:
+                    scope.cancel()
+                await self._recorder.commit(job, Started(anyio.current_time()))
+                await checkpoint_if_cancelled()
+                sent = True
+                result = await self._send(job)
+        except JournalError as error:
+            self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
+            job.interrupt = Interrupt.STOPPED
+        except anyio.get_cancelled_exc_class():
+            self.park(job, failure_of(ErrorKind.STOPPED, "the scheduler was cancelled"), sent=sent)
+            raise
+        finally:
+            job.scope = None
+            if result is None:
+                now = anyio.current_time()
+                if sent:
+                    grant.forfeit(now)
+                else:
+                    grant.release(now)
+        try:
+            if result is None:
+                await self._conclude(job, self._cut_off(job, sent=sent), None)
+            elif isinstance(result, Reply):
+                await self._succeed(job, grant, result)
+            else:
+                await self._fail(job, grant, result)
+        except JournalError as error:
+            self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
+            self.park(job, failure_of(ErrorKind.JOURNAL, str(error)), durable=False)
+
+    async def _send(self, job: Job[Message]) -> Reply | Rejection:
+        request = job.record.request
+        if len(job.record.attempts) == 1:
+            self._quota.first_send(anyio.current_time())
+        seconds = self._flow.timeout_for(request.max_tokens)
+        with anyio.move_on_after(seconds):
+            try:
+                return await self._transport.send(request)
+            except Exception as error:  # transports return failures; what they raise is a fault
+                log.exception("transport failed on job %s", job.key)
+                return Rejection(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+        return Rejection(failure_of(ErrorKind.ATTEMPT_TIMEOUT, f"no answer within {seconds:g} s"))
+
+    def _cut_off(self, job: Job[Message], *, sent: bool) -> JobEvent:
+        """What an interrupted attempt means: cancelled by the caller, stopped by us, or out of time."""
+        now = anyio.current_time()
+        if job.interrupt is Interrupt.CANCELLED:
+            return Cancelled(now, sent)
+        if job.interrupt is Interrupt.STOPPED:
+            return Parked(now, failure_of(ErrorKind.STOPPED, "the scheduler stopped"), sent)
+        return Expired(now, failure_of(ErrorKind.DEADLINE, "the deadline passed during an attempt"), sent)
+
+    async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply) -> None:
+        now = anyio.current_time()
+        grant.observe(reply.report, now)
+        grant.settle(reply.usage, now)
+        request = job.record.request
+        self._desk.estimator(request.model).learn(job.size, reply.usage.true_input)
+        cost = cost_of(request.model, reply.usage)
+        event = Succeeded(now, reply.body, reply.usage, reply.stop_reason, reply.request_id, cost)
+        await self._conclude(job, event, reply.message)
+
+    async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection) -> None:
+        now, jitter = anyio.current_time(), self._random()
+        failure = rejection.failure
+        if rejection.report:
+            grant.observe(rejection.report, now)
+        budget_wait = 0.0
+        if failure.row.throttle:
+            refusal = Refusal(_REFUSALS[failure.kind], failure.retry_after, rejection.report)
+            budget_wait = grant.refuse(refusal, now, jitter)
+        elif failure.row.maybe_billed:
+            grant.forfeit(now)
+        else:
+            grant.release(now)
+        if job.interrupt is not None:
+            await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
+            return
+        may_retry = not failure.row.throttle and failure.row.attempts > 1
+        decision = self._policy.decide(
+            failure,
+            job.record.attempts,
+            now,
+            deadline=job.record.deadline,
+            jitter=jitter,
+            budget_wait=budget_wait,
+            quota_wait=self._quota.take(now) if may_retry else 0.0,
+        )
+        match decision:
+            case Retry(not_before=not_before):
+                self._recorder.note(job, RetryScheduled(now, failure, not_before))
+                job.entry.not_before = not_before
+                self._desk.requeue(job)
+            case GiveUp(failure=final):
+                if failure.scope is Scope.ACCOUNT:
+                    self._desk.halt(failure)
+                event = Parked(now, final) if final.resumable else Failed(now, final)
+                await self._conclude(job, event, None)
+
+    async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
+        ending = await self._recorder.commit(job, event)
+        assert ending is not None
+        self._desk.close(job, ending, message)
+
+    async def finish(self, job: Job[Message], event: JobEvent) -> None:
+        """End a job that is not running."""
+        try:
+            await self._conclude(job, event, None)
+        except JournalError as error:
+            failure = failure_of(ErrorKind.JOURNAL, str(error))
+            self._desk.halt(failure)
+            self.park(job, failure, durable=False)
+
+    def park(self, job: Job[Message], failure: Failure, *, durable: bool = True, sent: bool = False) -> None:
+        """End a job here and now because we stop: it stays queued in the journal."""
+        ending = self._recorder.note(job, Parked(anyio.current_time(), failure, sent), durable=durable)
+        assert ending is not None
+        self._desk.close(job, ending, None)
+
+
+def _deadline(job: Job[Message]) -> float:
+    return float("inf") if job.record.deadline is None else job.record.deadline

@@ -1,0 +1,79 @@
+"""Virtual time: hours pass in milliseconds and nothing is flaky.
+
+::
+
+    anyio.run(main, backend_options={"loop_factory": virtual_loop})
+
+The loop is asyncio's own with a selector that, instead of waiting for the next timer, moves the clock to it.
+It moves *exactly* to it: a clock that is rounded stops short of a deadline, and anyio's cancel scopes then
+ask for the same deadline for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """Looks at the files without waiting; if nothing is ready, lets the clock jump."""
+
+    def __init__(self) -> None:
+        self._real = selectors.DefaultSelector()
+        self.loop: VirtualLoop | None = None
+
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
+    ) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: FileDescriptorLike, events: int, data: object = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[FileDescriptorLike, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        # Without any timer only a thread or a socket can go on: then, and only then, wait in earnest.
+        events = self._real.select(None if timeout is None else 0)
+        if not events and timeout and self.loop is not None:
+            self.loop.jump(timeout)
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock starts at 0 and jumps from timer to timer."""
+
+    def __init__(self) -> None:
+        selector = _JumpingSelector()
+        self._now = 0.0
+        super().__init__(selector)
+        selector.loop = self
+
+    def time(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._now
+
+    def jump(self, seconds: float) -> None:
+        """Move the clock to the next timer, at most ``seconds`` ahead."""
+        self._now = max(self._now + seconds, min(self._next_timer(), self._now + seconds * (1 + 1e-9)))
+
+    def _next_timer(self) -> float:
+        scheduled: list[asyncio.TimerHandle] = getattr(self, "_scheduled", [])  # private, stable since 3.4
+        return scheduled[0].when() if scheduled else 0.0
+
+
+def virtual_loop() -> asyncio.AbstractEventLoop:
+    """A new `VirtualLoop`, as ``loop_factory`` wants it."""
+    return VirtualLoop()

@@ -1,0 +1,226 @@
+"""``POST /v1/messages``: from arrival to the last byte."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+
+from headway.testing.fake_api.exchange import Exchange, GoneError
+from headway.testing.fake_api.fault import FaultKind, FaultRule
+from headway.testing.fake_api.fault_plan import Asked, Verdict
+from headway.testing.fake_api.gate import Call, Gate
+from headway.testing.fake_api.generation import Generation
+from headway.testing.fake_api.ledger import Ledger, Refusal
+from headway.testing.fake_api.rate_headers import Headers
+from headway.testing.fake_api.reply import Reply, compose
+from headway.testing.fake_api.site import Site
+from headway.testing.fake_api.stream import Performance, play
+from headway.testing.fake_api.wire_error import WireError, comes_as_page, gateway_page, usual_error
+from headway.testing.fake_api.wording import message
+
+_IN_PLACE_OF_REPLY = frozenset({FaultKind.STATUS, FaultKind.RESET, FaultKind.HANG})
+_CONCURRENT = "Number of concurrent connections has exceeded your rate limit. Please try again later."
+_WORDS = {"requests": "requests", "input": "input tokens", "output": "output tokens"}
+
+
+async def pause(seconds: float) -> None:
+    """Sleep, unless there is nothing to sleep for."""
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+async def answer_messages(site: Site, exchange: Exchange) -> None:
+    """Answer one Messages request, whatever becomes of it."""
+    recorder = site.recorder
+    recorder.arrived(exchange.arrived)
+    if site.account.first_request is None:
+        site.account.first_request = exchange.arrived
+    try:
+        raw = await exchange.read()
+        await _Visit(site, exchange).run(raw)
+    except (asyncio.CancelledError, GoneError):
+        if not site.closing:
+            recorder.client_disconnects += 1
+        raise
+    finally:
+        recorder.left()
+
+
+class _Visit:
+    """One request on its way through the server."""
+
+    def __init__(self, site: Site, exchange: Exchange) -> None:
+        self.site = site
+        self.exchange = exchange
+        self.recorder = site.recorder
+        self.verdict = Verdict()
+
+    async def run(self, raw: bytes | None) -> None:
+        gate = Gate(self.site.config)
+        job, digest, body = gate.identify(self.exchange, raw)
+        self.recorder.attempts[job] += 1
+        try:
+            model, tokens = gate.check(self.exchange, body)
+        except WireError as error:
+            self._error(error, {})
+            return
+        assert not isinstance(body, WireError)
+        if self.recorder.in_flight > (self.site.config.max_in_flight or math.inf):
+            await pause(self.site.config.latency.refusal)
+            self._error(WireError(429, "rate_limit_error", _CONCURRENT), {})
+            return
+        attempt = self.recorder.attempts[job]
+        call = Call(job, attempt, digest, body, model, tokens, body.get("stream") is True)
+        self.verdict = self._judge(call)
+        ledger = self.site.account.ledger(model.group, self.site.now())
+        fault = self.verdict.fault
+        if fault is not None:
+            self.recorder.faults[fault.kind.value] += 1
+            if fault.kind in _IN_PLACE_OF_REPLY and not fault.after_work:
+                await self._suffer(fault, ledger)
+                return
+            if fault.kind is FaultKind.SLOW_HEADERS:
+                await pause(fault.seconds)
+        await self._admit(call, ledger)
+
+    def _judge(self, call: Call) -> Verdict:
+        site, now = self.site, self.site.now()
+        verdict = site.plan.decide(
+            Asked(
+                job=call.job,
+                attempt=call.attempt,
+                model=call.model.id,
+                stream=call.stream,
+                since_first_request=now - (site.account.first_request or now),
+                since_server_start=now - site.started,
+            )
+        )
+        for rule in verdict.header_faults:
+            self.recorder.faults[rule.kind.value] += 1
+        return verdict
+
+    async def _admit(self, call: Call, ledger: Ledger) -> None:
+        now = self.site.now()
+        self.site.account.advance(now)
+        refusal = ledger.admit(now, call.input_tokens)
+        self.recorder.second(now).levels[ledger.group] = ledger.summary()
+        if refusal is not None:
+            await self._refuse(call, ledger, refusal)
+            return
+        reply = compose(call.body, call.digest, self.site.config)
+        self.recorder.admitted(now, call.job, call.input_tokens, reply.output_tokens)
+        at_admission = self._rate_headers(ledger, now) if self._describes_admission else None
+        generation = ledger.generate(now + reply.ttft, reply.output_tokens, reply.speed)
+        try:
+            await self._reply(call, ledger, reply, at_admission, now)
+        except (asyncio.CancelledError, GoneError):
+            ledger.meter.cut(generation, self.site.now())
+            raise
+        self._stop_if_broken(ledger, generation)
+
+    @property
+    def _describes_admission(self) -> bool:
+        return self.site.config.headers.describe == "admission"
+
+    def _rate_headers(self, ledger: Ledger, at: float | None = None, error: bool = False) -> Headers:
+        return self.site.rate_headers(ledger, self.site.now() if at is None else at, error)
+
+    def _stop_if_broken(self, ledger: Ledger, generation: Generation) -> None:
+        """A stream that was cut generates no further."""
+        fault = self.verdict.fault
+        if fault is not None and fault.kind in (FaultKind.STREAM_CUT, FaultKind.STREAM_EOF):
+            ledger.meter.cut(generation, self.site.now())
+
+    async def _refuse(self, call: Call, ledger: Ledger, refusal: Refusal) -> None:
+        if self.site.config.refused_count_requests:
+            ledger.charge_refusal()
+        self.recorder.refused[refusal.dimension] += 1
+        headers = self._rate_headers(ledger, error=True) | self.site.retry_after(refusal.retry_after)
+        await pause(self.site.config.latency.refusal)
+        text = (
+            f"This request would exceed your organization's rate limit of {refusal.limit:,.0f} "
+            f"{_WORDS[refusal.dimension]} per minute (org: {self.site.config.organization_id}, model: "
+            f"{call.model.id}). For details, refer to: https://docs.claude.com/en/api/rate-limits. You can "
+            "see the response headers for current usage. Please reduce the prompt length or the maximum "
+            "tokens requested, or try again later."
+        )
+        self._error(WireError(429, "rate_limit_error", text), headers)
+
+    async def _suffer(self, fault: FaultRule, ledger: Ledger) -> None:
+        """An answer in place of a reply."""
+        if fault.kind is FaultKind.STATUS:
+            await pause(self.site.config.latency.refusal)
+            headers = self._rate_headers(ledger, error=True) if fault.status == 429 else {}
+            error = usual_error(fault.status, fault.error_type, fault.message, fault.error_code)
+            self._error(error, headers, fault)
+            return
+        if fault.kind is FaultKind.HANG:
+            await pause(fault.seconds)
+        self.exchange.break_off(fault.how)
+        self.recorder.answered(self.site.now(), 0)
+
+    def _error(self, error: WireError, headers: Headers, fault: FaultRule | None = None) -> None:
+        page = fault is not None and (
+            comes_as_page(error.status, error.error_code) if fault.html is None else fault.html
+        )
+        content_type = "text/html" if page else "application/json"
+        whole = self.site.base_headers(self.exchange.request_id, content_type) | headers
+        body = gateway_page(error.status) if page else error.body(self.exchange.request_id)
+        if page:
+            del whole["request-id"]
+        if fault is not None:
+            whole = self.site.alter(whole, (fault,))
+            body = body if fault.body is None else fault.body.encode()
+        whole = self.site.alter(whole, self.verdict.header_faults)
+        self.exchange.answer(error.status, whole, body)
+        self.recorder.answered(self.site.now(), error.status, "html" if page else error.error_type)
+
+    async def _reply(
+        self, call: Call, ledger: Ledger, reply: Reply, at_admission: Headers | None, admitted: float
+    ) -> None:
+        fault = self.verdict.fault
+        if fault is not None and fault.kind in _IN_PLACE_OF_REPLY:
+            await pause(reply.seconds)
+            await self._suffer(fault, ledger)
+            return
+        streamed = call.stream and (fault is None or fault.kind not in _WHOLE_BODY)
+        await pause(admitted + (reply.ttft if streamed else reply.seconds) - self.site.now())
+        rates = self._rate_headers(ledger) if at_admission is None else at_admission
+        headers = self.site.base_headers(self.exchange.request_id) | rates
+        headers = self.site.alter(headers, self.verdict.header_faults)
+        message_id = f"msg_01{call.digest[:9].hex()}{call.attempt:04x}"
+        if streamed:
+            whole = await play(self.site, Performance(self.exchange, call, reply, headers, message_id, fault))
+        else:
+            body = json.dumps(message(message_id, call.model.id, call.input_tokens, reply)).encode()
+            whole = self._send_body(headers, body, fault)
+        now = self.site.now()
+        self.recorder.answered(now, 200)
+        if whole:
+            tokens = (call.input_tokens, reply.output_tokens)
+            self.recorder.succeeded(now, call.job, tokens, self.exchange.arrived)
+
+    def _send_body(self, headers: Headers, body: bytes, fault: FaultRule | None) -> bool:
+        """Send a JSON reply, or what a fault makes of it; whether it was whole and good."""
+        exchange = self.exchange
+        match fault.kind if fault else None:
+            case FaultKind.BODY_CUT:
+                assert fault is not None
+                exchange.half_answer(200, headers, body, len(body) // 2)
+                exchange.break_off(fault.how)
+            case FaultKind.BODY_TRUNCATED:
+                exchange.answer(200, headers, body[: len(body) // 2])
+            case FaultKind.BODY_MALFORMED:
+                exchange.answer(200, headers, b'{"type": "message", oops')
+            case FaultKind.BODY_HTML:
+                exchange.answer(200, headers | {"content-type": "text/html"}, gateway_page(200))
+            case FaultKind.BODY_SHAPE:
+                exchange.answer(200, headers, b"{}")
+            case _:
+                exchange.answer(200, headers, body)
+                return fault is None or fault.kind is not FaultKind.STREAM_JSON
+        return False
+
+
+_WHOLE_BODY = frozenset({FaultKind.BODY_HTML, FaultKind.BODY_SHAPE, FaultKind.STREAM_JSON})
