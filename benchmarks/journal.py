@@ -32,7 +32,9 @@ BODY = json.dumps({"type": "message", "content": [{"type": "text", "text": "It a
 def record(number: int) -> JobRecord:
     """A job of ordinary size."""
     messages = [{"role": "user", "content": f"{number} {PROMPT}"}]
-    return JobRecord(number, f"job-{number}", Request({"model": "m", "max_tokens": 256, "messages": messages}))
+    return JobRecord(
+        number, f"job-{number}", Request({"model": "m", "max_tokens": 256, "messages": messages})
+    )
 
 
 async def measure_admit(journal: SQLiteJournal, records: list[JobRecord], chunk: int) -> float:
@@ -43,7 +45,9 @@ async def measure_admit(journal: SQLiteJournal, records: list[JobRecord], chunk:
     return len(records) / (time.perf_counter() - began)
 
 
-async def measure_writes(journal: SQLiteJournal, records: list[JobRecord], writers: int) -> tuple[float, list[float]]:
+async def measure_writes(
+    journal: SQLiteJournal, records: list[JobRecord], writers: int
+) -> tuple[float, list[float]]:
     """Rows a second with so many concurrent writers, and how long each write waited (seconds)."""
     waits: list[float] = []
     todo: Iterable[JobRecord] = iter(records)
@@ -119,7 +123,8 @@ async def run(folder: Path, rows: int) -> None:
                 f"write, {writers} concurrent",
                 f"{rate:>10,.0f} rows/s   wait p50 {cuts[49] * 1e3:.1f} ms, p99 {cuts[98] * 1e3:.1f} ms",
             )
-        show("loop lag, p99 and worst", f"{statistics.quantiles(lags, n=100)[98] * 1e3:>10.1f} ms {max(lags) * 1e3:.1f} ms")
+        usual = statistics.quantiles(lags, n=100)[98]
+        show("loop lag, p99 and worst", f"{usual * 1e3:>10.1f} ms {max(lags) * 1e3:.1f} ms")
         await timed("endings", begun, lambda: count(journal.endings()))
         await timed("unfinished", rows - begun, lambda: count(journal.unfinished()))
         await timed("known", rows, lambda: journal.known([job.key for job in records]))

@@ -15,6 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from headway.adapters.ceiling import Ceiling
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.error_kind import ErrorKind
     from headway.core.events import JobEvent
@@ -53,6 +54,7 @@ _HOME: Final[dict[str, str]] = {
     "Attempt": "core.job",
     "AuthenticationError": "errors",
     "BillingError": "errors",
+    "Ceiling": "adapters.ceiling",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
     "Flow": "runtime.flow",
@@ -90,6 +92,7 @@ __all__ = [
     "Attempt",
     "AuthenticationError",
     "BillingError",
+    "Ceiling",
     "ErrorKind",
     "Failure",
     "Flow",

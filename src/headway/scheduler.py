@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, cast, overl
 
 import anyio
 import anyio.abc
+from anyio.lowlevel import current_token
 
+from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.log import LogSink
 from headway.adapters.memory import MemoryBudgets
 from headway.core.error_kind import ErrorKind
@@ -44,7 +46,7 @@ WINDOW_MARGIN: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """What exists between entering and leaving ``async with``."""
+    """What exists inside ``async with``."""
 
     engine: Engine
     factory: JobFactory
@@ -53,13 +55,13 @@ class _Running:
     budgets: BudgetStore
     process: int
     thread: int
+    loop: object
 
 
 class Scheduler:
     """Runs any number of Claude calls at the speed of your rate limits and loses none.
 
-    Use it inside ``async with``; leaving normally waits for all jobs (drain), leaving with an exception
-    cancels them. It belongs to the event loop it was opened in.
+    Use it inside ``async with``: leaving normally drains, leaving with an exception cancels.
 
     ``client`` is any ``AsyncAnthropic`` (Bedrock, Vertex, Foundry, custom base URL); without one it is made
     from the environment as the SDK does. ``model`` and ``max_tokens`` are defaults for every job.
@@ -75,6 +77,7 @@ class Scheduler:
         retry: RetryPolicy | None = None,
         flow: Flow | None = None,
         budgets: BudgetStore | None = None,
+        ceiling: Ceiling | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
         sinks: Sequence[EventSink] = (),
         transport: Transport | None = None,
@@ -85,34 +88,30 @@ class Scheduler:
         self._transport = transport
         self._retry = retry or RetryPolicy()
         self._flow = flow or Flow()
-        self._budgets = budgets or MemoryBudgets(limits or Limits())
+        store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
+        self._budgets = store if ceiling is None else CeilingBudgets(ceiling, store)
         self._journal = _journal(journal)
         self._sinks = (LogSink(), *sinks)
-        given = {"model": model, "max_tokens": max_tokens}
-        self._defaults = {name: value for name, value in given.items() if value is not None}
+        self._defaults = {
+            name: value for name, value in (("model", model), ("max_tokens", max_tokens)) if value
+        }
         self._running: _Running | None = None
         self._closing = False
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
-        transport = self._transport or _transport(self._client)
-        try:
-            if self._journal is not None:
-                await self._journal.open()
-        except BaseException:
-            await transport.aclose()
-            raise
+        transport = self._transport or _transport(self._client)  # opens nothing before the first request
+        if self._journal is not None:
+            await self._journal.open()
         now = anyio.current_time()
         engine = Engine(transport, self._budgets, self._retry, self._flow, self._journal, self._sinks, now)
-        keyed = self._journal is not None
-        factory = JobFactory(self._defaults, transport.account, engine.cancel, journalled=keyed)
+        factory = JobFactory(self._defaults, transport.account, engine.cancel, self._journal is not None)
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)
-        self._running = _Running(
-            engine, factory, group, transport, self._budgets, os.getpid(), threading.get_ident()
-        )
+        here = (os.getpid(), threading.get_ident(), current_token())
+        self._running = _Running(engine, factory, group, transport, self._budgets, *here)
         return self
 
     async def __aexit__(
@@ -183,7 +182,7 @@ class Scheduler:
         engine = self._here().engine
         limit = self._flow.max_queued
         if limit is not None and engine.queued >= limit:
-            raise QueueFullError(engine.queued, engine.room_in())
+            raise QueueFullError(engine.queued, engine.tally.room_in(anyio.current_time()))
         job = self._make(prompt, params, Terms(priority, tenant, deadline), key)
         engine.submit(job)
         return job
@@ -217,7 +216,7 @@ class Scheduler:
             running.engine.submit(job)
             return job
 
-        window = running.engine.max_in_flight + WINDOW_MARGIN
+        window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
         return Outcomes(requests, submit, running.group, window=window, ordered=ordered)
 
     def status(self) -> Status:
@@ -227,9 +226,8 @@ class Scheduler:
 
     def set_limits(self, limits: Limits) -> None:
         """Tell other limits while running; what the API's headers say still wins."""
-        running = self._here()
-        running.budgets.set_limits(limits, anyio.current_time())
-        running.engine.limits_changed()
+        self._here().budgets.set_limits(limits, anyio.current_time())
+        self._here().engine.dispatcher.wake()
 
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
@@ -244,10 +242,10 @@ class Scheduler:
         engine = self._here().engine
         self._closing = True
         with anyio.move_on_after(timeout):
-            await engine.settled()
+            await engine.roster.settled()
             return True
         engine.abort()
-        await engine.settled()
+        await engine.roster.settled()
         return False
 
     async def stop(self, grace: float | None = None) -> None:
@@ -256,10 +254,10 @@ class Scheduler:
         engine = self._here().engine
         engine.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped"))
         with anyio.move_on_after(grace):
-            await engine.settled(running_only=True)
+            await engine.roster.settled(running_only=True)
             return
         engine.abort()
-        await engine.settled(running_only=True)
+        await engine.roster.settled(running_only=True)
 
     def abort(self) -> None:
         """Cut off everything at once; unfinished jobs end resumably."""
@@ -272,20 +270,18 @@ class Scheduler:
     def _make(
         self, prompt: object, params: Mapping[str, object], terms: Terms, key: str | None = None
     ) -> Job[Message]:
-        if self._closing:
-            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
-        return self._here().factory.make(prompt, params, terms, key)
+        if not self._closing:
+            return self._here().factory.make(prompt, params, terms, key)
+        raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
 
     def _here(self) -> _Running:
         running = self._running
         if running is None:
             raise SchedulerClosedError("the scheduler is not open: use it inside 'async with Scheduler(...)'")
         if running.process != os.getpid():
-            raise SchedulerClosedError(
-                "the scheduler was opened in the parent process; open one after the fork"
-            )
-        if running.thread != threading.get_ident():
-            raise SchedulerClosedError("the scheduler belongs to another thread; call it from its event loop")
+            raise SchedulerClosedError("the scheduler was opened before the fork; open one after the fork")
+        if running.thread != threading.get_ident() or running.loop != current_token():
+            raise SchedulerClosedError("the scheduler belongs to another thread or event loop; call it from its own")
         return running
 
 
@@ -296,8 +292,8 @@ def _transport(client: AsyncAnthropic | None) -> Transport:
 
 
 def _journal(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:
-    if isinstance(journal, str | os.PathLike):
-        from headway.adapters.sqlite import SQLiteJournal
+    if not isinstance(journal, str | os.PathLike):
+        return journal
+    from headway.adapters.sqlite import SQLiteJournal
 
-        return SQLiteJournal(Path(journal))
-    return journal
+    return SQLiteJournal(Path(journal))

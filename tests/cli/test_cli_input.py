@@ -54,7 +54,9 @@ class Read:
 
     @property
     def prompts(self) -> list[object]:
-        return [typing.cast("list[dict[str, object]]", r.params["messages"])[0]["content"] for r in self.requests]
+        return [
+            typing.cast("list[dict[str, object]]", r.params["messages"])[0]["content"] for r in self.requests
+        ]
 
 
 def write(folder: Path, content: str | bytes, name: str = "in.jsonl") -> Path:
@@ -63,7 +65,9 @@ def write(folder: Path, content: str | bytes, name: str = "in.jsonl") -> Path:
     return path
 
 
-def problem(folder: Path, content: str | bytes, template: str | None = None, form: Format = Format.JSONL) -> str:
+def problem(
+    folder: Path, content: str | bytes, template: str | None = None, form: Format = Format.JSONL
+) -> str:
     """The one problem of an input."""
     read = Read(write(folder, content), form, template)
     assert read.check.faults == 1, read.check
@@ -75,7 +79,8 @@ def test_the_three_line_forms(tmp_path: Path) -> None:
         '{"prompt": "one"}\n'
         '{"messages": [{"role": "user", "content": "two"}], "max_tokens": 5, "custom_id": "b"}\n'
         '\n'
-        '{"custom_id": "c", "params": {"model": "m", "max_tokens": 7, "messages": [{"role":"user","content":"three"}]}}'
+        '{"custom_id": "c", "params": {"model": "m", "max_tokens": 7, '
+        '"messages": [{"role": "user", "content": "three"}]}}'
     )))  # fmt: skip
     first, second, third = read.requests
     assert read.prompts == ["one", "two", "three"]
@@ -89,7 +94,9 @@ def test_the_three_line_forms(tmp_path: Path) -> None:
 
 def test_ids_of_lines_do_not_depend_on_what_follows(tmp_path: Path) -> None:
     short = Read(write(tmp_path, '{"prompt": "a"}\n{"prompt": "a"}\n')).requests
-    long = Read(write(tmp_path, '{"prompt": "a"}\r\n{"prompt": "a"}\r\n' + '{"prompt": "b"}\n' * 2000)).requests
+    long = Read(
+        write(tmp_path, '{"prompt": "a"}\r\n{"prompt": "a"}\r\n' + '{"prompt": "b"}\n' * 2000)
+    ).requests
     assert [r.custom_id for r in short] == [r.custom_id for r in long[:2]]
     assert len({r.custom_id for r in long}) == len(long)
 
@@ -104,7 +111,7 @@ def test_byte_order_mark_and_unicode_line_separators(tmp_path: Path) -> None:
     [
         ('{"prompt": "a"}\n{"prompt": }\n', "in.jsonl:2: invalid JSON at column 12: Expecting value"),
         ('{"prompt": "a"} {"prompt": "b"}', "in.jsonl:1: invalid JSON at column 17: Extra data; one object per line"),
-        ("what is this", 'in.jsonl:1: invalid JSON at column 1: Expecting value; one JSON object per line is expected'),
+        ("what is this", "in.jsonl:1: invalid JSON at column 1: Expecting value; one JSON object per line is expe"),
         (b'{"prompt": "\xff"}', "in.jsonl:1: invalid UTF-8 at byte 13; save the file as UTF-8"),
         ('{"prompt": "a"}'.encode("utf-16"), "in.jsonl:1: UTF-16; save the file as UTF-8"),
         ('["a"]', "in.jsonl:1: is an array, not an object; write"),
@@ -172,14 +179,21 @@ def test_templates_fill_fields_of_objects_rows_and_lines(tmp_path: Path) -> None
     assert rows.prompts == ['x, "y"\nz=4', "b=5"]
     assert [str(r.custom_id).rpartition("-")[0] for r in rows.requests] == ["line-2", "line-5"]
     assert Read(write(tmp_path, "a\tn\nb\t5\n"), Format.TSV, "{a}").prompts == ["b"]
-    assert Read(write(tmp_path, " one \r\n\n{two}\n"), Format.TEXT, "<{line}>").prompts == ["< one >", "<{two}>"]
+    assert Read(write(tmp_path, " one \r\n\n{two}\n"), Format.TEXT, "<{line}>").prompts == [
+        "< one >",
+        "<{two}>",
+    ]
     assert Read(write(tmp_path, "prompt,custom_id\nhi,z\n"), Format.CSV).requests[0].custom_id == "z"
 
 
 @pytest.mark.parametrize(
     ("content", "form", "expected"),
     [
-        ('{"a": 1, "b": 2}', Format.JSONL, "in.jsonl:1: no field 'review', which --prompt needs; fields here: a, b"),
+        (
+            '{"a": 1, "b": 2}',
+            Format.JSONL,
+            "in.jsonl:1: no field 'review', which --prompt needs; fields here: a, b",
+        ),
         ('{"review": null}', Format.JSONL, "in.jsonl:1: field 'review', which --prompt needs, is null"),
         ('{"review": ""}', Format.JSONL, "in.jsonl:1: the prompt is empty"),
         ("review,b\nx,y\nx,y,z\n", Format.CSV, "in.jsonl:3: has 3 columns, the header has 2"),
@@ -188,7 +202,9 @@ def test_templates_fill_fields_of_objects_rows_and_lines(tmp_path: Path) -> None
         ('review,b\nx,y\n"x,y\n', Format.CSV, "in.jsonl:3: invalid CSV: "),
     ],
 )
-def test_what_is_wrong_with_a_record(tmp_path: Path, content: str | bytes, form: Format, expected: str) -> None:
+def test_what_is_wrong_with_a_record(
+    tmp_path: Path, content: str | bytes, form: Format, expected: str
+) -> None:
     assert problem(tmp_path, content, "{review}", form).startswith(expected)
 
 
@@ -224,7 +240,11 @@ def test_a_bad_header_ends_it(tmp_path: Path, header: str) -> None:
 
 def test_bad_lines_behind_the_head_fail_singly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt_input, "CHECKED", 3)
-    lines = ['{"prompt": "a"}'] * 3 + ["nonsense", '{"prompt": "b", "custom_id": "x"}', '{"prompt": "b", "custom_id": "x"}']
+    lines = ['{"prompt": "a"}'] * 3 + [
+        "nonsense",
+        '{"prompt": "b", "custom_id": "x"}',
+        '{"prompt": "b", "custom_id": "x"}',
+    ]
     read = Read(write(tmp_path, "\n".join(lines)))
     assert (read.check.count, read.check.faults, read.check.whole) == (3, 0, False)
     kinds = [type(item) for item in read.items]
@@ -264,7 +284,7 @@ def test_lines_survive_any_chunking(lines: list[bytes], size: int) -> None:
         sender = threading.Thread(target=_send, args=(writing, text, size))
         sender.start()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.stdin", open(0, closefd=False))
+            patch.setattr("sys.stdin", open(0, closefd=False))  # noqa: SIM115 - descriptor 0 is put back below
             found = [line.content for line in LineReader(None).lines()]
         sender.join()
     finally:
@@ -285,14 +305,30 @@ def test_counting_lines(tmp_path: Path) -> None:
 
 
 def test_formats_by_name() -> None:
-    names = {"a.csv": Format.CSV, "a.TSV": Format.TSV, "a.txt": Format.TEXT, "a.jsonl": Format.JSONL, "a": Format.JSONL}
+    names = {
+        "a.csv": Format.CSV,
+        "a.TSV": Format.TSV,
+        "a.txt": Format.TEXT,
+        "a.jsonl": Format.JSONL,
+        "a": Format.JSONL,
+    }
     assert {name: format_of(Path(name)) for name in names} == names
     assert format_of(None) is Format.JSONL
 
 
 def test_limits() -> None:
-    assert parse_limits("requests=3000, input=600k,output=1.5M,burst=6") == Limits(3000, 600_000, 1_500_000, 6)
+    assert parse_limits("requests=3000, input=600k,output=1.5M,burst=6") == Limits(
+        3000, 600_000, 1_500_000, 6
+    )
     assert parse_limits(None) == Limits()
-    for text in ("requests", "speed=3", "requests=x", "requests=0", "requests=1,requests=2", "input=nan", "share=2"):
+    for text in (
+        "requests",
+        "speed=3",
+        "requests=x",
+        "requests=0",
+        "requests=1,requests=2",
+        "input=nan",
+        "share=2",
+    ):
         with pytest.raises(CommandError, match="--limit"):
             parse_limits(text)

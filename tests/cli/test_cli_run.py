@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,20 +40,20 @@ def test_every_prompt_becomes_one_result(api: RemoteAPI, headway: Headway) -> No
 
 
 def test_faults_are_survived_and_counted(api: RemoteAPI, headway: Headway) -> None:
-    headway.prompts(40)
+    headway.prompts(25)
     api.set_faults((
         FaultRule(FaultKind.STATUS, status=529, probability=0.1, attempts="first"),
         FaultRule(FaultKind.RESET, probability=0.1, attempts="first", after_work=True),
     ))  # fmt: skip
     ended = headway("run", "p.jsonl", "--no-progress")
     assert ended.status == 0, ended.out
-    assert len(headway.results()) == 40
+    assert len(headway.results()) == 25
     assert "may be billed without an answer" in ended.out
     assert ended.err == ""
 
 
 def test_a_template_over_a_csv(api: RemoteAPI, headway: Headway) -> None:
-    headway.write("review,stars\n\"good, really\",5\nbad,1\n", "reviews.csv")
+    headway.write('review,stars\n"good, really",5\nbad,1\n', "reviews.csv")
     ended = headway("run", "reviews.csv", "--prompt", "Classify: {review}", "-o", "out.jsonl")
     assert ended.status == 0, ended.err
     assert len(headway.results("out.jsonl")) == 2
@@ -68,7 +69,9 @@ def test_results_on_standard_output(api: RemoteAPI, headway: Headway) -> None:
     headway.prompts(8)
     ended = headway("run", "p.jsonl", "-o", "-")
     assert ended.status == 0
-    assert {json.loads(line)["custom_id"] for line in ended.out.splitlines()} == {f"p{n}" for n in range(1, 9)}
+    assert {json.loads(line)["custom_id"] for line in ended.out.splitlines()} == {
+        f"p{n}" for n in range(1, 9)
+    }
     assert "8 succeeded" in ended.err
     assert list(headway.folder.iterdir()) == [headway.folder / "p.jsonl"]
     assert headway("run", "p.jsonl", "-o", "-", "--journal", "j").status == 0
@@ -93,7 +96,7 @@ def test_failures_are_summed_up_with_a_remedy(api: RemoteAPI, headway: Headway) 
 def test_a_key_that_is_refused_stops_the_run(
     api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headway.prompts(300)
+    headway.prompts(60)
     monkeypatch.setenv("ANTHROPIC_API_KEY", "invalid")
     ended = headway("run", "p.jsonl", "--max-in-flight", "4")
     assert ended.status == 3
@@ -101,11 +104,11 @@ def test_a_key_that_is_refused_stops_the_run(
     assert api.stats().arrivals <= 8
     monkeypatch.setenv("ANTHROPIC_API_KEY", "good")
     assert headway("run", "p.jsonl").status == 0  # nothing has failed for good
-    assert len(headway.results()) == 300
+    assert len(headway.results()) == 60
 
 
 def test_a_model_that_is_forbidden_stops_the_run(api: RemoteAPI, headway: Headway) -> None:
-    headway.prompts(300)
+    headway.prompts(60)
     api.set_faults(status_fault(403))
     ended = headway("run", "p.jsonl", "--max-in-flight", "4")
     assert ended.status == 3
@@ -113,7 +116,7 @@ def test_a_model_that_is_forbidden_stops_the_run(api: RemoteAPI, headway: Headwa
     assert api.stats().arrivals <= 12
     api.set_faults(())
     assert headway("run", "p.jsonl", "--retry-failed").status == 0
-    assert len(headway.results()) == 300
+    assert len(headway.results()) == 60
 
 
 def test_an_empty_account_stops_the_run(api: RemoteAPI, headway: Headway) -> None:
@@ -233,9 +236,7 @@ def test_unknown_fields_are_a_warning(api: RemoteAPI, headway: Headway) -> None:
     assert ended.err.count("field 'label' is not a parameter") == 1
 
 
-def test_a_full_disk_stops_the_run(
-    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_stops_the_run(api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch) -> None:
     from headway.cli.output_file import OutputFile
 
     def fail(self: OutputFile, lines: list[str]) -> None:
@@ -251,3 +252,36 @@ def test_a_full_disk_stops_the_run(
     assert headway("run", "p.jsonl").status == 0
     assert len(headway.results()) == 20
     assert api.stats().arrivals == 20
+
+
+def test_pipes_for_input_and_output(api: RemoteAPI, headway: Headway) -> None:
+    """A named pipe cannot be read twice, nor looked at again."""
+    content = headway.prompts(5).read_bytes()
+    os.mkfifo(headway.folder / "in")
+    os.mkfifo(headway.folder / "out")
+    received: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: (headway.folder / "in").write_bytes(content)),
+        threading.Thread(target=lambda: received.append((headway.folder / "out").read_bytes())),
+    ]
+    for thread in threads:
+        thread.start()
+    ended = headway("run", "in", "-o", "out", "--journal", "j")
+    for thread in threads:
+        thread.join()
+    assert ended.status == 0, ended.err
+    assert {json.loads(line)["custom_id"] for line in received[0].splitlines()} == {
+        f"p{n}" for n in range(1, 6)
+    }
+
+
+def test_a_reader_that_goes_away_stops_the_run(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(50)
+    os.mkfifo(headway.folder / "out")
+    with Path(headway.folder / "p.jsonl").open("rb"):
+        thread = threading.Thread(target=lambda: (headway.folder / "out").open("rb").close())
+        thread.start()
+        ended = headway("run", "p.jsonl", "-o", "out")
+        thread.join()
+    assert ended.status == 3
+    assert "results cannot be written to out" in ended.err

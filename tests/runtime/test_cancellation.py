@@ -55,7 +55,11 @@ async def history(
     outcomes: list[Outcome[object]] = []  # type: ignore[type-var]
     with anyio.CancelScope(deadline=float("inf") if leave is None else leave):
         async with Scheduler(
-            model="claude-haiku-5-5", max_tokens=9, transport=transport, budgets=budgets, flow=Flow(max_in_flight=4)
+            model="claude-haiku-5-5",
+            max_tokens=9,
+            transport=transport,
+            budgets=budgets,
+            flow=Flow(max_in_flight=4),
         ) as scheduler:
             for index, deadline in enumerate(deadlines):
                 job = scheduler.submit(str(index), deadline=deadline)
@@ -112,4 +116,6 @@ async def test_cancel_at_every_await_point(outside: bool) -> None:
         assert len(asyncio.all_tasks()) == tasks_before
         outcome = await job.outcome()
         if outcome.state is not JobState.SUCCEEDED:
-            assert outcome.maybe_billed == len(transport.sent), "what was sent may be billed, what was not is not"
+            assert outcome.maybe_billed == len(transport.sent), (
+                "what was sent may be billed, what was not is not"
+            )

@@ -32,7 +32,9 @@ def scheduler(transport: ScriptedTransport, **options: object) -> Scheduler:
         ),
     ],
 )
-async def test_a_dead_account_is_not_asked_again(rejection: object, error: type[Exception], kind: ErrorKind) -> None:
+async def test_a_dead_account_is_not_asked_again(
+    rejection: object, error: type[Exception], kind: ErrorKind
+) -> None:
     transport = ScriptedTransport(lambda sent: rejection)  # type: ignore[arg-type,return-value]
     async with scheduler(transport, flow=Flow(max_in_flight=1)) as s:
         jobs = [s.submit(str(i)) for i in range(100)]

@@ -20,9 +20,13 @@ def scheduler(transport: ScriptedTransport, **options: object) -> Scheduler:
 
 
 async def test_every_input_ends_exactly_once() -> None:
-    transport = ScriptedTransport(lambda sent: refusal(400) if sent.text.endswith("7") else reply(), latency=1)
+    transport = ScriptedTransport(
+        lambda sent: refusal(400) if sent.text.endswith("7") else reply(), latency=1
+    )
     async with scheduler(transport) as s:
-        outcomes = [outcome async for outcome in s.map({"prompt": 0} if i < 0 else f"job {i}" for i in range(300))]
+        outcomes = [
+            outcome async for outcome in s.map({"prompt": 0} if i < 0 else f"job {i}" for i in range(300))
+        ]
     states = [outcome.state for outcome in outcomes]
     assert len(outcomes) == 300
     assert states.count(JobState.FAILED) == 30

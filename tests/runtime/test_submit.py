@@ -199,7 +199,12 @@ async def test_attempt_timeout_is_retried_and_counted_as_maybe_billed() -> None:
 
 async def test_bad_input_is_refused_at_the_call() -> None:
     async with scheduler(ScriptedTransport()) as s:
-        for prompt, field in [([], "messages"), (5, "messages"), ([{"role": "user"}], "messages.0"), ({}, "messages")]:
+        for prompt, field in [
+            ([], "messages"),
+            (5, "messages"),
+            ([{"role": "user"}], "messages.0"),
+            ({}, "messages"),
+        ]:
             with pytest.raises(RequestError) as caught:
                 s.submit(prompt)
             assert caught.value.field == field

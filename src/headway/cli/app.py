@@ -18,9 +18,9 @@ def main() -> NoReturn:
             file=sys.stderr,
         )
         sys.exit(ExitStatus.BAD_USAGE)
-    from headway.cli.commands import app
-
     try:
+        from headway.cli.commands import app
+
         app()
     except CommandError as error:
         print(f"headway: {error}", file=sys.stderr)

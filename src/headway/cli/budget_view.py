@@ -22,15 +22,15 @@ class LimitView:
     limit: float
     """Per minute."""
     depth: float
-    """What the bucket holds."""
+    """What the bucket is taken to hold."""
 
 
 def known_limits(budgets: Mapping[str, BudgetStatus]) -> list[LimitView]:
     """Every limit of the budgets in use that is told or learned."""
     return [
-        LimitView(group, dimension, row.limit, row.depth)
+        LimitView(group, row.dimension, row.limit, row.capacity or row.limit)
         for group, budget in budgets.items()
-        for dimension, row in budget.dimensions.items()
+        for row in budget.dimensions
         if row.limit
     ]
 

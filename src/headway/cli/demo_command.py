@@ -27,8 +27,6 @@ from headway.cli.summary import LABEL, summary
 from headway.core.limits import Limits
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
-
     from headway.testing.fake_api import FakeConfig, FakeStats
 
 MODEL: Final = "claude-sonnet-5-5"
@@ -90,12 +88,14 @@ def _config(seed: int) -> FakeConfig:
 
 
 async def _run(source: Path, base_url: str, progress: Progress) -> RunReport:
+    from headway.adapters.anthropic import local_client
+
     settings = RunSettings(MODEL, MAX_TOKENS, None, None, Format.JSONL.value, base_url)
     builder = RequestBuilder(RequestDefaults(MODEL, MAX_TOKENS), None, Warnings(progress.note))
     prompts = PromptInput(source, Format.JSONL, builder)
     prompts.check_head()
     output = source.with_name("prompts.results.jsonl")
-    client = _client(base_url)
+    client = local_client(base_url)
     try:
         plan = RunPlan(
             prompts, settings, output, output.with_name(f"{output.name}.journal"), LIMITS, client=client
@@ -104,15 +104,6 @@ async def _run(source: Path, base_url: str, progress: Progress) -> RunReport:
     finally:
         prompts.close()
         await client.close()
-
-
-def _client(base_url: str) -> AsyncAnthropic:
-    from anthropic import AsyncAnthropic, DefaultAioHttpClient
-
-    # Proxies of the environment are not asked: the API is on this machine.
-    return AsyncAnthropic(
-        api_key="demo", base_url=base_url, max_retries=0, http_client=DefaultAioHttpClient(trust_env=False)
-    )
 
 
 def _proof(report: RunReport, output: Path, jobs: int, stats: FakeStats) -> Iterator[tuple[str, str]]:

@@ -79,7 +79,7 @@ def cut(path: Path, size: int) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """Raise `CommandError` unless results can be written to this path; leaves no file behind."""
+    """Raise `CommandError` unless results can be written to this path; makes no file."""
     if path.is_dir():
         raise CommandError(f"{path} is a folder; name a file with -o")
     folder = path.parent
@@ -87,16 +87,16 @@ def require_writable(path: Path) -> None:
         raise CommandError(
             f"{path}: the folder {folder} does not exist; create it or choose another file with -o"
         )
-    existed = path.exists()
     try:
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
+        if path.exists():
+            with path.open("ab"):
+                return
+        if os.access(folder, os.W_OK | os.X_OK):
+            return
+        reason = "no permission, or a read-only file system"
     except OSError as error:
-        raise CommandError(
-            f"{path} cannot be written: {error.strerror}; choose another file with -o"
-        ) from None
+        reason = error.strerror or str(error)
+    raise CommandError(f"{path} cannot be written: {reason}; choose another file with -o")
 
 
 def is_regular(path: Path) -> bool:

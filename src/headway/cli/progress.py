@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
@@ -47,8 +48,9 @@ class Silence:
         """Nothing to show."""
 
     def note(self, text: str) -> None:
-        """Print it."""
-        print(text, file=sys.stderr, flush=True)
+        """Print it; that nobody reads it must not end the run."""
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
     def restore(self) -> None:
         """Nothing to restore."""
@@ -80,7 +82,10 @@ class LiveView:
         """Redraw until cancelled."""
         from rich.live import Live
 
-        with Live(draw(look()), console=self._console, auto_refresh=False) as live:
+        with (
+            contextlib.suppress(OSError),
+            Live(draw(look()), console=self._console, auto_refresh=False) as live,
+        ):
             try:
                 while True:
                     await anyio.sleep(LIVE_INTERVAL)
@@ -90,7 +95,8 @@ class LiveView:
 
     def note(self, text: str) -> None:
         """Print it above the view."""
-        self._console.print(text, markup=False, highlight=False)
+        with contextlib.suppress(OSError):
+            self._console.print(text, markup=False, highlight=False)
 
     def restore(self) -> None:
         """The view hides the cursor."""
@@ -111,7 +117,8 @@ def choose_progress(*, wanted: bool) -> Progress:
 
 
 def draw(view: RunView) -> RenderableType:
-    """A view as a table of bars and counts."""
+    """A view as bars and a line of counts."""
+    from rich.console import Group
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2, 0, 0))
@@ -129,8 +136,7 @@ def draw(view: RunView) -> RenderableType:
     )
     for gauge in view.gauges:
         _add_gauge(grid, gauge)
-    grid.add_row("now", _counts(view), f"429: {view.refused_429}   529: {view.refused_529}   {_cost(view)}")
-    return grid
+    return Group(grid, _counts(view))
 
 
 def _add_gauge(grid: Table, gauge: Gauge) -> None:
@@ -151,9 +157,10 @@ def _bar(value: float, whole: float | None, style: str) -> Text:
 def _counts(view: RunView) -> Text:
     from rich.text import Text
 
-    text = Text(f"{view.in_flight} in flight, {view.waiting} waiting, {view.queued} queued")
-    return text.append(f", {view.failed} failed", style="red") if view.failed else text
-
-
-def _cost(view: RunView) -> str:
-    return "cost unknown" if view.cost is None else f"{figures.usd(view.cost)} so far"
+    cost = "cost unknown" if view.cost is None else f"{figures.usd(view.cost)} so far"
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"{view.failed} failed", style="red" if view.failed else "")
+    return text.append(
+        f" · {view.in_flight} in flight · {view.waiting} waiting · {view.queued} queued"
+        f" · 429: {view.refused_429} · 529: {view.refused_529} · {cost}"
+    )

@@ -25,7 +25,7 @@ CHECKED: Final = 10_000
 SHOWN: Final = 20
 """Errors shown of those."""
 BUFFERED: Final = 64 << 20
-"""Bytes of standard input that are checked at most, since they must be kept."""
+"""Bytes of a pipe that are checked at most, since they must be kept."""
 BATCH: Final = 64
 """Records read at a time from a file: one hop to a thread for all of them."""
 
@@ -67,6 +67,8 @@ class PromptInput:
         self._form = form
         self._builder = builder
         self._reader = _open(path, self.name)
+        self._twice = path is not None and path.is_file()
+        """It can be read a second time: a pipe cannot."""
         self._start = b""
         self._kept: list[Item] = []
         self._stream: Iterator[Sized] | None = None
@@ -82,13 +84,13 @@ class PromptInput:
         return Fingerprint(len(start), hashlib.sha256(start).hexdigest())
 
     def estimate(self) -> int | None:
-        """About how many records there are; ``None`` for standard input."""
-        if self.path is None or not self.path.is_file():
+        """About how many records there are; ``None`` for a pipe."""
+        if self.path is None or not self._twice:
             return None
         return max(0, count_lines(self.path) - (self._form in {Format.CSV, Format.TSV}))
 
     def check_head(self) -> HeadCheck:
-        """Check the first records without keeping them (those of standard input are kept)."""
+        """Check the first records without keeping them (those of a pipe are kept)."""
         self._start = self._reader.peek(HEAD)
         check = HeadCheck()
         kept_bytes = 0
@@ -99,7 +101,7 @@ class PromptInput:
                 check.faults += 1
                 if len(check.problems) < SHOWN:
                     check.problems.append(f"{self.name}:{item.number}: {item.problem}")
-            if self.path is None:
+            if not self._twice:
                 self._kept.append(item)
                 kept_bytes += size
                 if kept_bytes > BUFFERED:
@@ -116,7 +118,7 @@ class PromptInput:
             yield item
         self._kept = []
         stream = self._stream = self._stream or self._items()
-        most = BATCH if self.path is not None else 1  # a slow pipe's lines are handed on one by one
+        most = BATCH if self._twice else 1  # a slow pipe's lines are handed on one by one
         while batch := await anyio.to_thread.run_sync(_take, stream, most, abandon_on_cancel=True):
             for item in batch:
                 self.read += 1
@@ -132,7 +134,7 @@ class PromptInput:
         self._reader.close()
 
     def _start_over(self, stream: Iterator[Sized]) -> None:
-        if self.path is None:
+        if self.path is None or not self._twice:
             self._stream = stream
             return
         self._reader.close()

@@ -10,7 +10,7 @@ import anyio
 from anyio import to_thread
 
 from headway.cli.journal_results import RankedJournal, append_endings, reconcile
-from headway.cli.output_file import OutputFile
+from headway.cli.output_file import OutputFile, is_regular
 from headway.core.outcome import Ending
 from headway.errors import JournalError
 
@@ -23,6 +23,8 @@ class ResultSink:
 
     def __init__(self, path: Path | None, journal: RankedJournal | None, *, drop_failed: bool) -> None:
         self._path = path
+        self._file = path if path is not None and is_regular(path) else None
+        """Where results can be found again: not a pipe, a terminal or ``/dev/null``."""
         self._journal = journal
         self._drop_failed = drop_failed
         self._output: OutputFile | None = None
@@ -33,10 +35,10 @@ class ResultSink:
 
     async def open(self) -> None:
         """Bring the output in line with the journal and open it for more."""
-        if self._journal is not None and self._path is not None:
-            self._last = await reconcile(self._journal, self._path, drop_failed=self._drop_failed)
+        if self._journal is not None and self._file is not None:
+            self._last = await reconcile(self._journal, self._file, drop_failed=self._drop_failed)
         self._output = OutputFile(self._path)
-        if self._journal is not None and self._path is None:
+        if self._journal is not None and self._file is None:
             self._last = await append_endings(
                 self._journal, self._output, after=0, drop_failed=self._drop_failed
             )
@@ -74,8 +76,8 @@ class ResultSink:
         assert self._output is not None
         try:
             self._output.close()
-            if self._journal is not None and self._path is not None and self._drop_failed and not self.fault:
-                await reconcile(self._journal, self._path)
+            if self._journal is not None and self._file is not None and self._drop_failed and not self.fault:
+                await reconcile(self._journal, self._file)
         except (OSError, JournalError) as error:
             self._fail(error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import sys
@@ -25,6 +26,7 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
+from headway.errors import JournalError
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS: Final = 1024
@@ -55,9 +57,14 @@ class RunOptions:
 def run(options: RunOptions) -> ExitStatus:
     """Run it and say how it went. Raises `CommandError` when it cannot begin."""
     progress = choose_progress(wanted=options.progress and not options.quiet)
-    plan = make_plan(options, progress)
+    try:
+        plan = make_plan(options, progress)
+    except OSError as error:  # of a path: too long, a loop of links, …
+        raise CommandError(str(error)) from None
     try:
         report = asyncio.run(RunSession(plan, progress).execute())
+    except JournalError as error:
+        raise CommandError(str(error), ExitStatus.STOPPED) from None
     finally:
         plan.source.close()
     tell(report, options, plan)
@@ -104,11 +111,12 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
 
 def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:
     """The summary, and why the run stopped early."""
-    streams = sys.stderr if plan.output is None else sys.stdout
-    if not options.quiet:
-        print(summary(report, shown_command(options)), file=streams, flush=True)
-    if report.trouble is not None:
-        print(f"headway: stopped early: {report.trouble}", file=sys.stderr, flush=True)
+    stream = sys.stderr if plan.output is None else sys.stdout
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        if not options.quiet:
+            print(summary(report, shown_command(options)), file=stream, flush=True)
+        if report.trouble is not None:
+            print(f"headway: stopped early: {report.trouble}", file=sys.stderr, flush=True)
 
 
 def shown_command(options: RunOptions) -> str:

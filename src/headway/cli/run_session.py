@@ -113,7 +113,7 @@ class RunSession:
         )
         started = ended = anyio.current_time()
         async with anyio.create_task_group() as self._group:
-            self._group.start_soon(sink.run, self._drain)
+            self._group.start_soon(sink.run, lambda: self._stop_early(sink.fault))
             async with scheduler:
                 self._scheduler = scheduler
                 started = ended = anyio.current_time()
@@ -150,18 +150,20 @@ class RunSession:
             return
         failure = outcome.failure
         if outcome.resumable and (halted := scheduler.status().halted) is not None:
-            self._trouble = f"{halted}\n{halted.remedy}"
-            self._drain()
+            self._stop_early(f"{halted}\n{halted.remedy}")
         elif self._first_was_forbidden(outcome):
-            self._trouble = (
+            self._stop_early(
                 f"the first job was refused, and the others would be too: {failure}\n{failure and failure.remedy} "
                 "Then run the same command with --retry-failed."
             )
-            self._drain()
 
     def _first_was_forbidden(self, outcome: Outcome[Any]) -> bool:
         forbidden = outcome.failure is not None and outcome.failure.kind is ErrorKind.PERMISSION
         return forbidden and not outcome.restored and self._tally.finished - self._tally.restored == 1
+
+    def _stop_early(self, reason: str | None) -> None:
+        self._trouble = self._trouble or reason
+        self._drain()
 
     def _drain(self) -> None:
         """Read and send nothing more; what is in flight may finish."""

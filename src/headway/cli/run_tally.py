@@ -33,6 +33,8 @@ class RunTally:
     """Failed, expired or cancelled for good."""
     stopped: int = 0
     """Not finished; they can be resumed."""
+    stopped_by: Failure | None = None
+    """Why, for one of them."""
     restored: int = 0
     """Finished by an earlier run; they count in ``succeeded`` and ``failed`` too."""
     maybe_billed: int = 0
@@ -63,6 +65,7 @@ class RunTally:
         self.maybe_billed += outcome.maybe_billed
         if outcome.resumable:
             self.stopped += 1
+            self.stopped_by = outcome.failure
             return
         self.restored += outcome.restored
         if outcome.state is JobState.SUCCEEDED:

@@ -42,6 +42,9 @@ def _jobs(report: RunReport) -> Iterator[tuple[str, str]]:
     )
     if tally.restored:
         yield "", f"{figures.count(tally.restored)} of them were finished before: nothing was sent for them"
+    if tally.stopped_by is not None and report.trouble is None and report.interrupted is None:
+        stopped = figures.plural(tally.stopped, "job")
+        yield "", f"{stopped} could not be finished now: {_short(str(tally.stopped_by))}"
     if report.recovered:
         was = "was" if report.recovered == 1 else "were"
         yield "", f"{figures.plural(report.recovered, 'job')} {was} in flight when an earlier run died"
@@ -106,11 +109,10 @@ def _rate(report: RunReport, row: Utilisation) -> str:
 
 def _assumptions(report: RunReport, binding: Utilisation) -> str:
     view = binding.view
+    held = f"a bucket that holds {figures.short(view.depth)}"
     if report.burst is None:
-        burst = "60 s of the limit; the API does not publish its size, tell it with --limit burst=…"
-        held = f"a bucket that holds {figures.short(view.depth)} ({burst})"
-    else:
-        held = f"a bucket that holds {figures.short(view.depth)}"
+        seconds = figures.span(view.depth / view.limit * 60)
+        held += f" (as far as headway knows, {seconds} of the limit; --limit burst=… tells it)"
     if binding.bound <= 0:
         return f"assumes {held}: all of it fits in at once, the shortest answer counts"
     return (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from headway.core.dimension import TABLE, Dimension
@@ -33,19 +31,21 @@ BACKOFF: Final = (1.0, 30.0)
 class DimensionStatus:
     """One bucket, for dashboards."""
 
+    dimension: Dimension
     limit: float | None
     """Per minute; ``None``: unknown."""
     origin: str
     """``told``, ``header``, ``learned`` or ``unknown``."""
-    level: float
-    depth: float
+    level: float | None
+    capacity: float | None
+    """Depth of the bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
     """One budget, for dashboards."""
 
-    dimensions: Mapping[Dimension, DimensionStatus]
+    dimensions: tuple[DimensionStatus, ...]
     circuit: str
     in_flight: int
 
@@ -156,13 +156,11 @@ class Budget:
     def status(self, now: float) -> BudgetStatus:
         """A value for dashboards."""
         self._touch(now)
-        rows = {
-            dimension: DimensionStatus(bucket.rate * 60, bucket.origin, bucket.level, bucket.depth)
+        rows = tuple(
+            DimensionStatus(dimension, bucket.rate * 60, bucket.origin, bucket.level, bucket.depth)
             for dimension, bucket in self._buckets.items()
-        }
-        return BudgetStatus(
-            MappingProxyType(rows), "open" if now < self._shut_until else "closed", self.in_flight
         )
+        return BudgetStatus(rows, "open" if now < self._shut_until else "closed", self.in_flight)
 
     def _touch(self, now: float) -> None:
         for bucket in self._buckets.values():

@@ -18,8 +18,8 @@ from headway.core.failure import Failure
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import NO_USAGE, Usage
 
-_UNBROKEN: Final = {"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-_BREAK: Final = re.compile(r"[\r\n\x85\u2028\u2029]")
+_UNFIT: Final = re.compile(r"[\r\n\x85\u2028\u2029\ud800-\udfff]")
+"""What must not stand in a line of a file as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
 def _one_line(body: str) -> str:
     """A body as a single line of JSON, otherwise as it came: gateways pretty-print.
 
-    Inside a JSON string a line feed is always escaped, so a bare one is white space; the line separators of
-    Unicode stand in strings only, and ``str.splitlines`` would break there.
+    Inside a JSON string a line feed is always escaped, so a bare one is white space. Unicode's own line ends,
+    where ``str.splitlines`` would break, and lone surrogates, which UTF-8 cannot hold, stand in strings only.
     """
-    return _BREAK.sub(lambda found: _UNBROKEN.get(found[0], " "), body)
+    return _UNFIT.sub(lambda found: " " if found[0] in "\r\n" else f"\\u{ord(found[0]):04x}", body)
 
 
 def failure_to_json(failure: Failure) -> dict[str, object]:

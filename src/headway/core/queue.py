@@ -149,8 +149,6 @@ class FairQueue(Generic[T]):
         entry.marked = True
         self._marks += 1
         self._take(entry)
-        if self._marks > len(self) + _MARKS:
-            self._sweep()
         return True
 
     def expired(self, now: float) -> list[Entry[T]]:
@@ -217,6 +215,8 @@ class FairQueue(Generic[T]):
         if not self._size[priority]:
             self._virtual[priority] = max(self._virtual[priority], self._last_finish[priority])
             self._finish[priority].clear()
+        if self._marks > len(self) + _MARKS:
+            self._sweep()
         if len(self._deadlines) > 2 * len(self) + _MARKS:
             self._sweep_deadlines()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -123,6 +124,8 @@ class RetryPolicy:
 def _after(retry_after: float, jitter: float) -> float:
     """Never earlier than asked; a past or negative ``Retry-After`` asks for nothing."""
     asked = max(0.0, retry_after)
+    if asked == math.inf:
+        return asked  # 0 · ∞ is no number
     return asked + jitter * max(RETRY_AFTER_MIN_SPREAD, RETRY_AFTER_SPREAD * asked)
 
 

@@ -140,7 +140,11 @@ class Dispatcher:
             if entry.deadline is not None and entry.deadline <= now:
                 self._expire(job)
                 continue
-            granted = await self._reserve(lane, job, now)
+            try:
+                granted = await self._reserve(lane, job, now)
+            except BaseException:  # a store that fails must not lose the job in hand
+                lane.queue.push(entry, now)
+                raise
             if isinstance(granted, Wait):
                 lane.queue.push(entry, now)
                 lane.wake_at = now + granted.seconds

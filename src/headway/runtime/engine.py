@@ -20,13 +20,13 @@ from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.core.retry import RetryPolicy
 from headway.core.retry_quota import RetryQuota
-from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.intake import Intake
 from headway.runtime.recorder import Recorder
+from headway.runtime.roster import Roster
 from headway.runtime.status import Status
 from headway.runtime.tally import Tally
 from headway.runtime.worker import Worker
@@ -52,71 +52,67 @@ class Engine:
         sinks: Sequence[EventSink],
         now: float,
     ) -> None:
-        self.tally = Tally()
-        self._started = now
+        self.tally = Tally(now)
         self.halted: Failure | None = None
         self._transport = transport
         self._recorder = Recorder(journal, (self.tally, *sinks))
-        self._worker = Worker(transport, self._recorder, self, policy, RetryQuota(now), flow)
-        self._dispatcher = Dispatcher(
+        self.dispatcher = Dispatcher(
             budgets,
             max_in_flight=flow.max_in_flight or transport.connections or FALLBACK_IN_FLIGHT,
             weights=flow.weights,
             start=self._start,
             expire=self._expire,
         )
+        self._worker = Worker(
+            transport, self._recorder, self, policy, RetryQuota(now), flow, self.dispatcher.estimator
+        )
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
-        self._alive: set[Job[Message]] = set()
-        self._running: set[Job[Message]] = set()
-        self._first: dict[str, Job[Message]] = {}
+        self.roster = Roster()
         self._group: anyio.abc.TaskGroup | None = None
-        self._changed = anyio.Event()
 
     def start(self, group: anyio.abc.TaskGroup) -> None:
         """Begin dispatching in this task group."""
         self._group = group
-        group.start_soon(self._guard, self._dispatcher.run, name="headway dispatcher")
+        group.start_soon(self._guard, self.dispatcher.run, name="headway dispatcher")
         if self._intake is not None:
             group.start_soon(self._guard, self._intake.run, name="headway intake")
 
     async def _guard(self, run: Callable[[], Awaitable[None]]) -> None:
         """A fault in our own loops must end every job with a reason, not leave it hanging."""
-        try:
-            await run()
-        except Exception as error:
-            log.exception("headway stopped because of an internal error")
-            self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+        while True:
+            try:
+                await run()
+            except Exception as error:
+                log.exception("headway stopped because of an internal error")
+                self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+            while self.halted is not None:  # until `resume`
+                await self._changed.wait()
 
     @property
     def queued(self) -> int:
         """Jobs accepted and not running."""
-        return self._dispatcher.queued + (len(self._intake) if self._intake else 0)
-
-    @property
-    def max_in_flight(self) -> int:
-        """Attempts allowed at a time."""
-        return self._dispatcher.max_in_flight
+        return self.dispatcher.queued + (len(self._intake) if self._intake else 0)
 
     def submit(self, job: Job[Message]) -> None:
         """Take a job in."""
-        self._alive.add(job)
+        first = self.roster.enter(job) if self._intake is not None else None
+        if first is not None:
+            self._follow(job, first)
+            return
+        self.roster.alive.add(job)
         if self.halted is not None:
             self._worker.park(job, self.halted, durable=False)
         elif self._intake is None:
             self._accept(job, None)
-        elif (first := self._first.get(job.key)) is not None:
-            self._follow(job, first)
         else:
-            self._first[job.key] = job
             self._intake.put(job)
 
     def _follow(self, job: Job[Message], first: Job[Message]) -> None:
         """The same key is at work already: one job, two handles."""
-        if job.record.request.content_hash() != first.record.request.content_hash():
-            self._finish(job, _key_reused(job))
-            return
-        self._alive.discard(job)
-        first.add_done_callback(lambda outcome: None if job.done() else job.resolve(outcome))
+        if job.record.request.content_hash() == first.record.request.content_hash():
+            first.add_done_callback(lambda outcome: None if job.done() else job.resolve(outcome))
+        else:
+            self._refuse_key(job)
 
     def _accept(self, job: Job[Message], stored: Stored | None) -> None:
         """The journal has entered the job, or says what it knows of it."""
@@ -130,7 +126,7 @@ class Engine:
             self._finish(job, Cancelled(anyio.current_time()))
         else:
             self._recorder.note(job, Queued(anyio.current_time()), durable=False)
-            self._dispatcher.push(job)
+            self.dispatcher.push(job)
 
     def _refuse_key(self, job: Job[Message]) -> None:
         ending = self._recorder.note(job, _key_reused(job), durable=False)
@@ -140,7 +136,7 @@ class Engine:
     def _restore(self, job: Job[Message], ending: Ending) -> None:
         request = job.record.request
         message = self._transport.revive(ending.body, request) if ending.body is not None else None
-        self._resolve(job, Outcome(ending, request, message, (), restored=True))
+        self.roster.resolve(job, Outcome(ending, request, message, (), restored=True))
 
     def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back."""
@@ -149,7 +145,7 @@ class Engine:
         job.interrupt = Interrupt.CANCELLED
         if job.scope is not None:
             job.scope.cancel()
-        elif self._dispatcher.discard(job) or (self._intake is not None and self._intake.discard(job)):
+        elif self.dispatcher.discard(job) or (self._intake is not None and self._intake.discard(job)):
             self._finish(job, Cancelled(anyio.current_time()))
 
     def _expire(self, job: Job[Message]) -> None:
@@ -162,7 +158,7 @@ class Engine:
 
     def _start(self, job: Job[Message], grant: Grant) -> None:
         assert self._group is not None
-        self._running.add(job)
+        self.roster.begin(job)
         self._group.start_soon(self._attempt, job, grant)
 
     async def _attempt(self, job: Job[Message], grant: Grant) -> None:
@@ -175,9 +171,8 @@ class Engine:
                 self._worker.park(job, failure, durable=False, sent=True)
         finally:
             grant.forfeit(anyio.current_time())  # does nothing unless a fault left it open
-            self._running.discard(job)
-            self._dispatcher.ended(job)
-            self._notify()
+            self.dispatcher.ended(job)
+            self.roster.end(job)
 
     # What the worker reports (Desk).
 
@@ -186,15 +181,11 @@ class Engine:
         if self.halted is not None:
             self._worker.park(job, self.halted)
         else:
-            self._dispatcher.push(job)
+            self.dispatcher.push(job)
 
     def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
         """The job has ended."""
-        self._resolve(job, Outcome(ending, job.record.request, message, job.record.attempts))
-
-    def estimator(self, model: str) -> TokenEstimator:
-        """The token estimate of a model."""
-        return self._dispatcher.estimator(model)
+        self.roster.resolve(job, Outcome(ending, job.record.request, message, job.record.attempts))
 
     def halt(self, failure: Failure) -> None:
         """Send nothing more: the queued jobs end resumably, those in flight finish."""
@@ -202,20 +193,20 @@ class Engine:
             self.halted = failure
             if failure.kind is not ErrorKind.STOPPED:
                 log.error("headway stopped sending: %s. %s", failure, failure.remedy)
-        waiting = self._dispatcher.clear() + (self._intake.clear() if self._intake else [])
+        waiting = self.dispatcher.clear() + (self._intake.clear() if self._intake else [])
         for job in waiting:
             self._worker.park(job, self.halted, durable=job.record.state is not JobState.QUEUED)
-        self._notify()
+        self.roster.notify()
 
     def resume(self) -> None:
         """Send again after the cause of a halt is mended."""
         self.halted = None
-        self._dispatcher.wake()
+        self.dispatcher.wake()
 
     def abort(self) -> None:
         """Cut off what is in flight; everything unfinished ends resumably."""
         self.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped at once"))
-        for job in list(self._running):
+        for job in list(self.roster.running):
             if job.interrupt is None:
                 job.interrupt = Interrupt.STOPPED
             if job.scope is not None:
@@ -226,9 +217,9 @@ class Engine:
         tally = self.tally
         return Status(
             queued=self.queued,
-            waiting=self._dispatcher.waiting,
-            in_flight=self._dispatcher.in_flight,
-            max_in_flight=self.max_in_flight,
+            waiting=self.dispatcher.waiting,
+            in_flight=self.dispatcher.in_flight,
+            max_in_flight=self.dispatcher.max_in_flight,
             succeeded=tally.ended[JobState.SUCCEEDED],
             failed=tally.ended[JobState.FAILED],
             cancelled=tally.ended[JobState.CANCELLED],
@@ -245,39 +236,13 @@ class Engine:
             halted=self.halted,
         )
 
-    def room_in(self) -> float:
-        """Seconds until a place in the queue is probably free: the mean time between two endings so far."""
-        ended = sum(self.tally.ended.values())
-        elapsed = anyio.current_time() - self._started
-        return min(60.0, max(0.1, elapsed / ended)) if ended else 1.0
-
-    def limits_changed(self) -> None:
-        """Budgets were told something new."""
-        self._dispatcher.wake()
-
-    async def settled(self, *, running_only: bool = False) -> None:
-        """Wait until no job is alive (or none is running)."""
-        while self._running if running_only else self._alive:
-            await self._changed.wait()
-
     def sweep(self) -> None:
         """After the tasks have ended: whatever a cancellation left open gets its outcome."""
         failure = self.halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
         self.halted = failure
-        for job in list(self._alive):
+        for job in list(self.roster.alive):
             if not job.done():
                 self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
-
-    def _resolve(self, job: Job[Message], outcome: Outcome[Message]) -> None:
-        self._alive.discard(job)
-        if self._first.get(job.key) is job:
-            del self._first[job.key]
-        job.resolve(outcome)
-        self._notify()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 def _key_reused(job: Job[Message]) -> Failed:

@@ -79,8 +79,10 @@ class Intake:
         try:
             with anyio.CancelScope(shield=True):
                 known = await self._journal.admit([job.record for job in group], reopen_failed=reopen)
-        except JournalError as error:
-            self._pending.extendleft(reversed(group))
+        except Exception as error:
+            self._pending.extendleft(reversed(group))  # halting ends them with a reason
+            if not isinstance(error, JournalError):
+                raise
             self._fail(failure_of(ErrorKind.JOURNAL, str(error)))
             return
         for job, stored in zip(group, known, strict=True):

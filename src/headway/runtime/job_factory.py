@@ -42,7 +42,6 @@ class JobFactory:
         defaults: Mapping[str, object],
         account: str,
         canceller: Callable[[Job[Message]], None],
-        *,
         journalled: bool,
     ) -> None:
         self._defaults = defaults
@@ -61,6 +60,8 @@ class JobFactory:
     ) -> Job[Message]:
         """A job for a prompt; raises `RequestError` for what cannot be sent."""
         request = build_request(prompt, self._defaults, params, custom_id=key)
+        if self._journalled:
+            request.body_json()  # what the journal cannot hold is refused here, not among others there
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")

@@ -21,7 +21,8 @@ from headway.core.usage import Usage
 class Tally:
     """An `EventSink` that keeps sums only."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: float) -> None:
+        self._started = now
         self.ended: dict[JobState, int] = dict.fromkeys((s for s in JobState if s.final), 0)
         self.sends = 0
         self.retries = 0
@@ -58,6 +59,11 @@ class Tally:
                 return
         if record.state.final:
             self.ended[record.state] += 1
+
+    def room_in(self, now: float) -> float:
+        """Seconds until a place in the queue is probably free: the mean time between two endings so far."""
+        ended = sum(self.ended.values())
+        return min(60.0, max(0.1, (now - self._started) / ended)) if ended else 1.0
 
     def _count_refusal(self, failure: Failure) -> None:
         self.refused_429 += failure.status == 429

@@ -63,10 +63,6 @@ class Desk(Protocol):
         """Nothing more may be sent on this account."""
         ...
 
-    def estimator(self, model: str) -> TokenEstimator:
-        """The token estimate of a model."""
-        ...
-
 
 class Worker:
     """Runs attempts. It holds no state of a job: that lives in the job's record."""
@@ -79,6 +75,7 @@ class Worker:
         policy: RetryPolicy,
         quota: RetryQuota,
         flow: Flow,
+        estimator: Callable[[str], TokenEstimator],
     ) -> None:
         self._transport = transport
         self._recorder = recorder
@@ -86,6 +83,7 @@ class Worker:
         self._policy = policy
         self._quota = quota
         self._flow = flow
+        self._estimator = estimator
         self._random: Callable[[], float] = random.random
 
     async def run(self, job: Job[Message], grant: Grant) -> None:
@@ -153,7 +151,7 @@ class Worker:
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         request = job.record.request
-        self._desk.estimator(request.model).learn(job.size, reply.usage.true_input)
+        self._estimator(request.model).learn(job.size, reply.usage.true_input)
         cost = cost_of(request.model, reply.usage)
         event = Succeeded(now, reply.body, reply.usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, reply.message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headway.adapters.anthropic.connect import make_client
+from headway.adapters.anthropic.connect import local_client, make_client
 from headway.adapters.anthropic.transport import AnthropicTransport
 
-__all__ = ["AnthropicTransport", "make_client"]
+__all__ = ["AnthropicTransport", "local_client", "make_client"]

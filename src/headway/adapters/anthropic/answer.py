@@ -50,7 +50,9 @@ def message_of(body: str) -> Message:
 
     fields = json.loads(body)
     if isinstance(fields, dict):
-        return Message.construct(**cast("dict[str, Any]", fields))
+        message = Message.construct(**cast("dict[str, Any]", fields))
+        message._request_id = None  # pyright: ignore[reportPrivateUsage] - documented by the SDK
+        return message
     raise ValueError("a stored message must be a JSON object")
 
 

@@ -61,8 +61,16 @@ def make_client() -> AsyncAnthropic:
     return client
 
 
-def _client_of_environment() -> AsyncAnthropic | CredentialError:
+def local_client(base_url: str) -> AsyncAnthropic:
+    """A client for an API on this machine: any key will do, and no proxy of the environment is asked."""
     from anthropic import AsyncAnthropic, DefaultAioHttpClient
+
+    http_client = DefaultAioHttpClient(trust_env=False)
+    return AsyncAnthropic(api_key="local", base_url=base_url, max_retries=0, http_client=http_client)
+
+
+def _client_of_environment() -> AsyncAnthropic | CredentialError:
+    from anthropic import AsyncAnthropic, CredentialsError, DefaultAioHttpClient
     from httpx2 import Limits as PoolLimits
 
     # The SDK itself would take a variable of white space only; here one with a key in it goes before that.
@@ -73,12 +81,15 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         return key
     connections = max(8, min(POOL, open_file_limit() - RESERVED_FILES))
     limits = PoolLimits(max_connections=connections, max_keepalive_connections=connections)
-    return AsyncAnthropic(
-        api_key=key if variable == KEY_VARIABLES[0] else None,
-        auth_token=key if variable == KEY_VARIABLES[1] else None,
-        http_client=DefaultAioHttpClient(limits=limits),
-        max_retries=0,
-    )
+    try:
+        return AsyncAnthropic(
+            api_key=key if variable == KEY_VARIABLES[0] else None,
+            auth_token=key if variable == KEY_VARIABLES[1] else None,
+            http_client=DefaultAioHttpClient(limits=limits),
+            max_retries=0,
+        )
+    except CredentialsError as error:  # a profile that cannot be read
+        return CredentialError(str(error))
 
 
 def fingerprint(client: AsyncAnthropic) -> str:

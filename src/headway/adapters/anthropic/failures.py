@@ -61,13 +61,14 @@ _MEANING: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] =
 )
 
 
-def rejection_of(error: Exception, *, answering: bool = False) -> Rejection:
+def rejection_of(error: Exception, *, answering: bool = False, fast: bool = False) -> Rejection:
     """What an exception of the SDK or of its transport means. Never raises.
 
     ``answering``: it was raised while a 200 was being read, so the request itself was in order.
+    ``fast``: the request was in fast mode, which has limits of its own.
     """
     if isinstance(error, anthropic.APIStatusError):
-        return _of_status(error)
+        return _of_status(error, fast=fast)
     if isinstance(error, anthropic.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return rejected(ErrorKind.MALFORMED, "status 200, but the body is not a message")
     if isinstance(error, _ON_THE_WAY):
@@ -95,9 +96,9 @@ def rejected(
     return Rejection(replace(failure_of(kind, message), status=status, request_id=request_id), report)
 
 
-def _of_status(error: anthropic.APIStatusError) -> Rejection:
+def _of_status(error: anthropic.APIStatusError, *, fast: bool) -> Rejection:
     headers = error.response.headers
-    report = limit_report(headers)
+    report = limit_report(headers, fast=fast)
     message = _text(error.api_message)
     if not message:
         kind = headers.get("content-type", "no content type").split(";")[0]
@@ -144,6 +145,8 @@ def _meaning(cause: BaseException) -> ErrorKind | None:
     for classes, kind in _MEANING:
         if isinstance(cause, classes):
             return kind
+    if isinstance(cause, TypeError | AttributeError):  # a timeout that is not a number, for one
+        return ErrorKind.INVALID_REQUEST
     # A request that cannot be written at all: usually white space inside the key's header.
     return ErrorKind.CLIENT_ERROR if isinstance(cause, ValueError) else None
 

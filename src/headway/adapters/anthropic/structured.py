@@ -52,7 +52,6 @@ def parsed(message: Message, output_format: object, *, strict: bool = True) -> P
     rest: dict[str, Any] = {**message.to_dict(warnings=False), "content": []}
     whole = ParsedMessage[Any].construct(**rest)
     whole.content = cast("list[Any]", content)
-    whole._request_id = message._request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
     return whole
 
 

@@ -61,7 +61,7 @@ class AnthropicTransport:
                 return await self._send_streamed(request)
             return await self._send_plain(request)
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
-            return rejection_of(error)
+            return rejection_of(error, fast=_is_fast(request))
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
@@ -78,7 +78,7 @@ class AnthropicTransport:
         try:
             message = cast("object", await raw.parse())
         except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the body
-            return _unreadable(error, report, raw.request_id)
+            return _unreadable(request, error, report, raw.request_id)
         return _read(request, message, raw.http_response.text, report, raw.request_id)
 
     async def _send_streamed(self, request: Request) -> Reply | Rejection:
@@ -93,7 +93,7 @@ class AnthropicTransport:
                     complete = complete or event.type == "message_stop"
                 message = stream.current_message_snapshot if complete else None
             except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the stream
-                return _unreadable(error, report, request_id)
+                return _unreadable(request, error, report, request_id)
         if message is None:
             problem = "the stream ended before message_stop"
             return rejected(ErrorKind.STREAM_CUT, problem, report, status=200, request_id=request_id)
@@ -137,9 +137,9 @@ def _is_fast(request: Request) -> bool:
     return request.params.get("speed") == "fast"
 
 
-def _unreadable(error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
+def _unreadable(request: Request, error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
     """An exception while a 200 was being read."""
-    rejection = rejection_of(error, answering=True)
+    rejection = rejection_of(error, answering=True, fast=_is_fast(request))
     failure = rejection.failure
     if failure.status is not None:  # an error event of the API's own
         return rejection
@@ -151,13 +151,16 @@ def _read(
 ) -> Reply | Rejection:
     """A parsed 200 as a reply, if it is a whole message."""
     problem = problem_of(message)
-    if problem is None:
-        whole = cast("Message", message)
-        body = whole.to_json(indent=None, warnings=False) if body is None else body
-        try:
+    try:
+        if problem is None:
+            whole = cast("Message", message)
+            body = whole.to_json(indent=None, warnings=False) if body is None else body
             if request.output_format is not None:
                 whole = parsed(whole, request.output_format)
+            whole._request_id = request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
             return Reply(whole, body, usage_of(whole), report, whole.stop_reason, request_id)
-        except MisfitError as error:
-            problem = str(error)
+    except MisfitError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - an answer that defeats us was sent and billed all the same
+        return _unreadable(request, error, report, request_id)
     return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)

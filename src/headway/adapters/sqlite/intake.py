@@ -16,6 +16,7 @@ from headway.adapters.sqlite.reading import ending_of_job
 from headway.adapters.sqlite.rows import (
     JobRow,
     RowError,
+    Text,
     checksum,
     ending_columns,
     job_row,
@@ -62,7 +63,7 @@ def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_faile
     if stored.same_request and reopen_failed and state_of(state) in _REOPENED:
         connection.execute("DELETE FROM endings WHERE job = ?", (job,))
         before = _resting(row.key, state_of(state), sends, maybe_billed)
-        _update(connection, job, row.key, advance(before, Reopened(now)), now, None)
+        _update(connection, job, row.key, advance(before, Reopened(now)), now)
         return stored
     return replace(stored, ending=ending_of_job(connection, job))
 
@@ -82,49 +83,48 @@ def _insert(connection: sqlite3.Connection, row: JobRow, now: float) -> None:
 def write(connection: sqlite3.Connection, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
     """Store a job after an event, and its ending unless the job stays queued for another run."""
     key = storable(record.key)
-    found = connection.execute(
-        "SELECT jobs.id, state FROM jobs JOIN progress USING (id) WHERE key = ?", (key,)
-    ).fetchone()
-    if found is None:
-        raise JournalError(f"job {record.key}: not in the journal; admit it first")
-    job, state = found
-    if state_of(state).final:
-        raise JournalError(f"job {record.key}: {type(event).__name__} after it ended as {state.decode()}")
     now = time.time()
     # Loop time means nothing to another process.
     not_before = now + event.not_before - event.at if isinstance(event, RetryScheduled) else None
-    _update(connection, job, key, record, now, not_before)
+    changed = connection.execute(
+        "UPDATE progress SET state = ?, sends = ?, maybe_billed = ?, not_before = ?, updated = ?, checksum = ?"
+        " WHERE id = (SELECT id FROM jobs WHERE key = ?) AND state IN ('queued', 'running', 'waiting')",
+        (*_progress(key, record, now, not_before), key),
+    )
+    if changed.rowcount == 0:
+        raise _refusal(connection, key, record, event)
     if ending is None or ending.resumable:
         return
     columns = ending_columns(ending)
     connection.execute(
-        "INSERT INTO endings (job, key, state, body, facts, ended, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (job, *columns, now, checksum(*columns)),
+        "INSERT INTO endings (job, key, state, body, facts, ended, checksum)"
+        " SELECT id, ?, ?, ?, ?, ?, ? FROM jobs WHERE key = ?",
+        (*columns, now, checksum(*columns), key),
     )
 
 
-def _update(
-    connection: sqlite3.Connection,
-    job: int,
-    key: str | bytes,
-    record: JobRecord,
-    now: float,
-    not_before: float | None,
-) -> None:
-    state = record.state.value
+def _refusal(connection: sqlite3.Connection, key: Text, record: JobRecord, event: JobEvent) -> Exception:
+    found = connection.execute(
+        "SELECT state FROM jobs JOIN progress USING (id) WHERE key = ?", (key,)
+    ).fetchone()
+    if found is None:
+        return JournalError(f"job {record.key}: not in the journal; admit it first")
+    return JournalError(f"job {record.key}: {type(event).__name__} after it ended as {state_of(found[0])}")
+
+
+def _update(connection: sqlite3.Connection, job: int, key: Text, record: JobRecord, now: float) -> None:
+    """Store the state of a job that waits for nothing."""
     connection.execute(
         "UPDATE progress SET state = ?, sends = ?, maybe_billed = ?, not_before = ?, updated = ?, checksum = ?"
         " WHERE id = ?",
-        (
-            state,
-            record.sends,
-            record.maybe_billed,
-            not_before,
-            now,
-            checksum(key, state, record.sends, record.maybe_billed),
-            job,
-        ),
+        (*_progress(key, record, now, None), job),
     )
+
+
+def _progress(key: Text, record: JobRecord, now: float, not_before: float | None) -> tuple[object, ...]:
+    """The columns that change with every event."""
+    state, sends, maybe_billed = record.state.value, record.sends, record.maybe_billed
+    return state, sends, maybe_billed, not_before, now, checksum(key, state, sends, maybe_billed)
 
 
 def recover(connection: sqlite3.Connection) -> int:
@@ -140,11 +140,11 @@ def recover(connection: sqlite3.Connection) -> int:
             raise RowError(_STATE)
         before = _resting(key, state_of(state), sends, maybe_billed)
         running += before.state is JobState.RUNNING
-        _update(connection, job, key, advance(before, Recovered(now)), now, None)
+        _update(connection, job, key, advance(before, Recovered(now)), now)
     return running
 
 
-def _resting(key: str | bytes, state: JobState, sends: int, maybe_billed: int) -> JobRecord:
+def _resting(key: Text, state: JobState, sends: int, maybe_billed: int) -> JobRecord:
     """A stored job as the state machine takes it; the request has no part in that."""
     name = key if isinstance(key, str) else text_of(key)
     return JobRecord(0, name, _NO_REQUEST, state=state, maybe_billed=maybe_billed, prior_attempts=sends)

@@ -121,11 +121,13 @@ class SQLiteJournal:
 
     async def endings(self, after: int = 0) -> AsyncIterator[tuple[int, Ending]]:
         """The endings committed when asked, in the order of their sequence numbers, from ``after`` on."""
-        last = await self._read(reading.last_ending)
+        first, seen, last = after, 0, await self._read(reading.last_ending)
         while chunk := await self._read(reading.endings, after, last):
             for item in chunk:
                 yield item
             after = chunk[-1][0]
+            seen += len(chunk)
+        await self._read(reading.check_endings, first, last, seen)
 
     async def get_meta(self, name: str) -> str | None:
         """A value kept with the journal."""

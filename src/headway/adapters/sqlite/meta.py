@@ -12,6 +12,7 @@ IDENTITY: Final = "headway.journal"
 COMMITS: Final = "headway.commits"
 OWN: Final = "headway."
 """Names that begin so belong to the journal itself."""
+_DAMAGED: Final = "a meta row that does not agree with its checksum"
 
 
 def get(connection: sqlite3.Connection, name: str) -> str | None:
@@ -22,7 +23,7 @@ def get(connection: sqlite3.Connection, name: str) -> str | None:
     if row is None:
         return None
     if checksum(row[0], row[1]) != row[2]:
-        raise RowError("a meta row that does not agree with its checksum")
+        raise RowError(_DAMAGED)
     return text_of(row[1])
 
 
@@ -33,3 +34,10 @@ def put(connection: sqlite3.Connection, name: str, value: str) -> None:
         " ON CONFLICT (name) DO UPDATE SET value = ?2, checksum = ?3",
         (storable(name), storable(value), checksum(name, value)),
     )
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Raises `RowError` if any row was damaged: one whose name changed could not be found by it."""
+    for name, value, stored in connection.execute("SELECT name, value, checksum FROM meta"):
+        if checksum(name, value) != stored:
+            raise RowError(_DAMAGED)

@@ -55,14 +55,34 @@ def endings(connection: sqlite3.Connection, after: int, last: int) -> list[tuple
     return [(row[0], ending_of_columns(*row[1:])) for row in rows]
 
 
+def check_endings(connection: sqlite3.Connection, after: int, last: int, seen: int) -> None:
+    """Raises `RowError` if fewer endings were seen than the index on ``job`` knows: a page was passed over."""
+    if seen < _count(connection, after, last):
+        raise RowError("some endings cannot be found")
+
+
+def _count(connection: sqlite3.Connection, after: int, last: int) -> int:
+    """Endings with ``after < seq <= last``, counted in the index on ``job``, which holds no bodies."""
+    return connection.execute(
+        "SELECT count(*) FROM endings INDEXED BY sqlite_autoindex_endings_1 WHERE job > 0 AND seq > ? AND seq <= ?",
+        (after, last),
+    ).fetchone()[0]
+
+
 def unfinished(
     connection: sqlite3.Connection, after: int, last: int
 ) -> tuple[int, list[tuple[str, Request]]]:
     """A chunk of the jobs with ``after < id <= last`` that have no ending, and the ``after`` of the next chunk."""
     until = min(after + _SCAN, last)
+    (found,) = connection.execute(
+        "SELECT count(*) FROM progress WHERE id > ? AND id <= ?", (after, until)
+    ).fetchone()
+    if found != until - after:  # Jobs are numbered without gaps and never deleted.
+        raise RowError("some jobs cannot be found")
     cursor = connection.execute(
-        "SELECT id, key, hash, priority, tenant, request, jobs.checksum FROM progress CROSS JOIN jobs USING (id)"
-        " WHERE id > ? AND id <= ? AND state IN ('queued', 'running', 'waiting') ORDER BY id LIMIT ?",
+        "SELECT progress.id, key, hash, priority, tenant, request, jobs.checksum FROM progress"
+        " LEFT JOIN jobs USING (id) WHERE progress.id > ? AND progress.id <= ?"
+        " AND state IN ('queued', 'running', 'waiting') ORDER BY progress.id LIMIT ?",
         (after, until, CHUNK_ROWS),
     )
     rows, cut = _chunk(cursor)
@@ -113,6 +133,4 @@ def rank_of(connection: sqlite3.Connection, key: str) -> tuple[int, int] | None:
     ).fetchone()
     if row is None:
         return None
-    # The index on ``job`` holds every ``seq`` without the bodies.
-    (rank,) = connection.execute("SELECT count(*) FROM endings WHERE seq <= ? AND +job > 0", row).fetchone()
-    return row[0], rank
+    return row[0], _count(connection, 0, row[0])

@@ -9,7 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Final, cast
 
 from headway.core.job import JobRecord, JobState
@@ -32,6 +32,7 @@ _SECRET_NAMES: Final = (
     "password",
 )
 _SECRET_VALUES: Final = ("bearer ", "basic ", "sk-ant-")
+_USAGE: Final = tuple(field.name for field in fields(Usage))
 
 
 class RowError(Exception):
@@ -56,15 +57,16 @@ def text_of(stored: bytes) -> str:
 
 
 def checksum(*columns: object) -> int:
-    """CRC-32 of the columns, whether they are about to be written or were read."""
-    crc = 0
-    for column in columns:
-        if isinstance(column, bytes):
-            data = column
-        else:
-            data = b"\x00" if column is None else str(column).encode("utf-8", "surrogatepass")
-        crc = zlib.crc32(data, zlib.crc32(b"%d," % len(data), crc))
-    return crc
+    """CRC-32 of the columns and their lengths, whether they are about to be written or were read."""
+    parts = [_bytes_of(column) for column in columns]
+    lengths = ",".join([str(len(part)) for part in parts])
+    return zlib.crc32(b"".join((lengths.encode(), *parts)))
+
+
+def _bytes_of(column: object) -> bytes:
+    if isinstance(column, bytes):
+        return column
+    return b"\x00" if column is None else str(column).encode("utf-8", "surrogatepass")
 
 
 def state_of(stored: bytes) -> JobState:
@@ -136,7 +138,8 @@ def _storable_options(options: Mapping[str, object]) -> dict[str, object]:
         if name in {"extra_headers", "extra_query"}:
             if not isinstance(value, Mapping):
                 continue
-            value = {k: v for k, v in cast("Mapping[str, object]", value).items() if not _secret(k, v)}
+            items = cast("Mapping[str, object]", value).items()
+            value = {key: item for key, item in items if _is_json(item) and not _secret(key, item)}
         if _is_json(value):
             stored[name] = value
     return stored
@@ -163,7 +166,7 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
     """Key, state, body and facts (JSON) of an ending."""
     facts = {
         "failure": None if ending.failure is None else failure_to_json(ending.failure),
-        "usage": asdict(ending.usage),
+        "usage": {name: getattr(ending.usage, name) for name in _USAGE},
         "stop_reason": ending.stop_reason,
         "request_id": ending.request_id,
         "cost": ending.cost,

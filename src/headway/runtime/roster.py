@@ -1,0 +1,57 @@
+"""Who is alive: every job between submit and outcome, and which of them are running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from headway.runtime.handle import Job, Outcome
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+class Roster:
+    """The jobs of a scheduler that have no outcome yet."""
+
+    def __init__(self) -> None:
+        self.alive: set[Job[Message]] = set()
+        self.running: set[Job[Message]] = set()
+        self._first: dict[str, Job[Message]] = {}
+        self._changed = anyio.Event()
+
+    def enter(self, job: Job[Message]) -> Job[Message] | None:
+        """Take a job in; if its key is at work already, give that job instead."""
+        first = self._first.setdefault(job.key, job)
+        if first is not job:
+            return first
+        self.alive.add(job)
+        return None
+
+    def begin(self, job: Job[Message]) -> None:
+        """An attempt starts."""
+        self.running.add(job)
+
+    def end(self, job: Job[Message]) -> None:
+        """An attempt is over."""
+        self.running.discard(job)
+        self.notify()
+
+    def resolve(self, job: Job[Message], outcome: Outcome[Message]) -> None:
+        """The job has its outcome."""
+        self.alive.discard(job)
+        if self._first.get(job.key) is job:
+            del self._first[job.key]
+        job.resolve(outcome)
+        self.notify()
+
+    async def settled(self, *, running_only: bool = False) -> None:
+        """Wait until no job is alive (or none is running)."""
+        while self.running if running_only else self.alive:
+            await self._changed.wait()
+
+    def notify(self) -> None:
+        """Whoever waits looks again; each waits on the event of its moment."""
+        self._changed.set()
+        self._changed = anyio.Event()

@@ -1,0 +1,110 @@
+"""The architecture is a failing test: import contracts (``.importlinter``) and sizes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from configparser import ConfigParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "headway"
+FILES = sorted(SOURCE.rglob("*.py"))
+FILE_LINES = 300
+CLASS_LINES = 250
+PUBLIC_METHODS = 12
+CONSTRUCTOR_ARGUMENTS = 7
+MANY_ARGUMENTS = {"Scheduler"}
+"""The front door alone may have more: options are keyword-only and grouped."""
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
+PURE = ("core", "preflight")
+IMPURE_MODULES = {
+    "aiohttp",
+    "anthropic",
+    "anyio",
+    "asyncio",
+    "datetime",
+    "httpx2",
+    "logging",
+    "os",
+    "random",
+    "time",
+}
+
+
+def test_import_contracts(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlinter.cli import lint_imports
+
+    monkeypatch.chdir(ROOT)
+    status = lint_imports(config_filename=str(ROOT / ".importlinter"), no_cache=True, no_logo=True)
+    assert status == 0, capsys.readouterr().out
+
+
+def test_the_contract_on_the_sdk_names_every_other_module() -> None:
+    config = ConfigParser()
+    config.read(ROOT / ".importlinter")
+    named = set(config["importlinter:contract:sdk"]["source_modules"].split())
+    names = {path.stem if path.is_file() else path.name for path in SOURCE.iterdir() if _is_module(path)}
+    assert {f"headway.{name}" for name in names - {"__init__", "adapters", "testing"}} == named
+
+
+def _is_module(path: Path) -> bool:
+    return path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_sizes_and_names(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= FILE_LINES
+    assert path.stem not in EMPTY_NAMES, "a module is named after what it is about"
+    assert path.parent.name not in EMPTY_NAMES
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            _check_class(node)
+
+
+def _check_class(node: ast.ClassDef) -> None:
+    assert node.end_lineno is not None
+    lines = node.end_lineno - node.lineno + 1
+    assert lines <= CLASS_LINES, f"{node.name} has {lines} lines"
+    # A Protocol and its adapters are counted like all others; overloads of one method are one method.
+    methods = {m.name: m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef)}
+    public = [name for name in methods if not name.startswith("_")]
+    assert len(public) <= PUBLIC_METHODS, f"{node.name} has {len(public)} public methods: {', '.join(public)}"
+    if (constructor := methods.get("__init__")) and node.name not in MANY_ARGUMENTS:
+        names = _arguments(constructor)
+        assert len(names) <= CONSTRUCTOR_ARGUMENTS, f"{node.name}({', '.join(names)})"
+
+
+def _arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    given = function.args
+    named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return [argument.arg for argument in named[1:]]  # without self
+
+
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.relative_to(SOURCE).parts[0] in PURE], ids=lambda p: p.stem
+)
+def test_the_core_imports_nothing_impure(path: Path) -> None:
+    """By the syntax tree: import-linter does not look into a package that is not there yet."""
+    imported = set(_imports(ast.parse(path.read_text(encoding="utf-8"))))
+    assert not imported & IMPURE_MODULES
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Top-level packages imported at run time."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
+        return
+    if isinstance(tree, ast.Import):
+        yield from (alias.name.split(".")[0] for alias in tree.names)
+    elif isinstance(tree, ast.ImportFrom) and tree.module and not tree.level:
+        yield tree.module.split(".")[0]
+    for child in ast.iter_child_nodes(tree):
+        yield from _imports(child)
+
+
+def test_importing_a_module_late_is_seen_too() -> None:
+    source = "if TYPE_CHECKING:\n    import os\ndef f():\n    from time import time\n"
+    assert set(_imports(ast.parse(source))) == {"time"}

@@ -1,0 +1,91 @@
+"""What type checkers must see; checked by ``pyright tests/typing/api.py``, never run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from anthropic import AsyncAnthropic
+from anthropic.types import Message
+from anthropic.types.parsed_message import ParsedMessage
+from pydantic import BaseModel
+
+from headway import (
+    Failure,
+    Flow,
+    Job,
+    JobFailedError,
+    JobState,
+    Limits,
+    Outcome,
+    Outcomes,
+    Priority,
+    Scheduler,
+    Usage,
+)
+
+
+class City(BaseModel):
+    name: str
+
+
+async def submit(scheduler: Scheduler) -> None:
+    job = scheduler.submit("x")
+    assert_type(job, Job[Message])
+    assert_type(await job, Message)
+    assert_type(await scheduler.submit("x"), Message)
+    assert_type(await scheduler.submit([{"role": "user", "content": "x"}], model="m", max_tokens=5), Message)
+    assert_type(await job.outcome(), Outcome[Message])
+    assert_type(job.state, JobState)
+    assert_type(job.cancel(), bool)
+
+
+async def structured(scheduler: Scheduler) -> None:
+    job = scheduler.submit("x", output_format=City, priority=Priority.INTERACTIVE, tenant="a", deadline=5)
+    assert_type(job, Job[ParsedMessage[City]])
+    message = await job
+    assert_type(message, ParsedMessage[City])
+    assert_type(message.parsed_output, City | None)
+    assert_type((await job.outcome()).message, ParsedMessage[City] | None)
+    numbers = await scheduler.submit("x", output_format=list[int])
+    assert_type(numbers.parsed_output, list[int] | None)
+
+
+async def mapped(scheduler: Scheduler, lazy: AsyncIterator[str]) -> None:
+    assert_type(scheduler.map(["x", "y"]), Outcomes)
+    async for outcome in scheduler.map(lazy, ordered=True, model="m"):
+        assert_type(outcome, Outcome[Message])
+        assert_type(outcome.message, Message | None)
+        assert_type(outcome.failure, Failure | None)
+        assert_type(outcome.usage, Usage)
+        assert_type(outcome.result(), Message)
+
+
+async def front_door(client: AsyncAnthropic) -> None:
+    async with Scheduler(
+        client, model="m", max_tokens=5, limits=Limits(requests=50), flow=Flow()
+    ) as scheduler:
+        assert_type(scheduler, Scheduler)
+        assert_type(await scheduler.drain(timeout=5), bool)
+    async with Scheduler(journal="run.journal") as scheduler:
+        assert_type(await scheduler.recover(), list[Job[Message]])
+
+
+async def with_asyncio(scheduler: Scheduler) -> None:
+    """A job is awaitable like a task."""
+    first, second = await asyncio.gather(scheduler.submit("x"), scheduler.submit("y"))
+    assert_type((first, second), tuple[Message, Message])
+    assert_type(await asyncio.wait_for(scheduler.submit("x"), 5), Message)
+
+
+def failed(error: JobFailedError) -> None:
+    assert_type(error.failure, Failure)
+    assert_type(error.resumable, bool)
+
+
+def refused(scheduler: Scheduler) -> None:
+    scheduler.submit("x", max_tokens="many")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    scheduler.submit("x", no_such_parameter=1)  # pyright: ignore[reportCallIssue]
+    scheduler.submit("x", stream=True)  # pyright: ignore[reportCallIssue]
+    Scheduler(modell="m")  # pyright: ignore[reportCallIssue]
