@@ -92,9 +92,7 @@ class Scheduler:
         self._budgets = store if ceiling is None else CeilingBudgets(ceiling, store)
         self._journal = _journal(journal)
         self._sinks = (LogSink(), *sinks)
-        self._defaults = {
-            name: value for name, value in (("model", model), ("max_tokens", max_tokens)) if value
-        }
+        self._defaults = {k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None}
         self._running: _Running | None = None
         self._closing = False
 
@@ -281,7 +279,9 @@ class Scheduler:
         if running.process != os.getpid():
             raise SchedulerClosedError("the scheduler was opened before the fork; open one after the fork")
         if running.thread != threading.get_ident() or running.loop != current_token():
-            raise SchedulerClosedError("the scheduler belongs to another thread or event loop; call it from its own")
+            raise SchedulerClosedError(
+                "the scheduler belongs to another thread or event loop; call it from its own"
+            )
         return running
 
 

@@ -12,7 +12,6 @@ from headway.core.error_kind import ROW, TABLE, ErrorKind
 from headway.core.failure import Failure, failure_of
 from headway.core.job import Attempt
 from headway.core.retry import Decision, GiveUp, Retry, RetryPolicy
-from headway.core.retry_quota import RetryQuota
 
 K = ErrorKind
 POLICY = RetryPolicy()
@@ -267,47 +266,6 @@ def test_no_sequence_of_failures_goes_on_for_ever(kinds: list[ErrorKind], jitter
 def test_nonsense_is_refused_by_name(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         RetryPolicy(**wrong)  # type: ignore[arg-type]
-
-
-# The six published vectors of AWS' standard retry mode, with our constants. Where theirs ends a job because
-# the quota is empty, ours waits: the job did nothing wrong.
-def run_job(
-    outcomes: list[ErrorKind | None], quota: RetryQuota, jitter: float = 1 - 1e-12
-) -> tuple[str, list[float]]:
-    """A job's fate and its waits, as the worker puts policy and quota together."""
-    now, history, waits = 0.0, list[Attempt](), list[float]()
-    quota.first_send(now)
-    for kind in outcomes:
-        if kind is None:
-            return "succeeded", waits
-        decision = decide(failed(kind), history, now, jitter=jitter, quota_wait=quota.take(now))
-        if isinstance(decision, GiveUp):
-            return "failed", waits
-        history.append(Attempt(len(history) + 1, now, now, failed(kind)))
-        waits.append(decision.not_before - now)
-        now = decision.not_before
-    return "running", waits
-
-
-X = K.UNAVAILABLE
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "initial", "fate", "waits"),
-    [
-        pytest.param([X, X, None], 500.0, "succeeded", [2, 4], id="success after two"),
-        pytest.param([X] * 6, 500.0, "failed", [2, 4, 8, 16, 32], id="max attempts"),
-        pytest.param([X, X, None], 0.5, "succeeded", [2, 4], id="quota reached"),
-        pytest.param([X, None], -99.2, "succeeded", [50], id="quota empty: on credit, not failed"),
-        pytest.param([X] * 5 + [None], 500.0, "succeeded", [2, 4, 8, 16, 32], id="exponential timing"),
-        pytest.param(
-            [K.BAD_GATEWAY] * 5 + [None], 500.0, "succeeded", [3, 10, 30, 60, 120], id="max backoff"
-        ),
-    ],
-)
-def test_aws_vectors(outcomes: list[ErrorKind | None], initial: float, fate: str, waits: list[float]) -> None:
-    found = run_job(outcomes, RetryQuota(initial=initial))
-    assert found == (fate, pytest.approx(waits))
 
 
 def test_late_failure_stands_on_its_own() -> None:

@@ -208,7 +208,7 @@ async def test_bad_input_is_refused_at_the_call() -> None:
             with pytest.raises(RequestError) as caught:
                 s.submit(prompt)
             assert caught.value.field == field
-        with pytest.raises(RequestError, match="use scheduler.stream"):
+        with pytest.raises(RequestError, match="use scheduler"):
             s.submit("x", stream=True)  # type: ignore[call-arg]
         with pytest.raises(RequestError, match="deadline"):
             s.submit("x", deadline=0)

@@ -86,7 +86,7 @@ class Engine:
                 log.exception("headway stopped because of an internal error")
                 self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
             while self.halted is not None:  # until `resume`
-                await self._changed.wait()
+                await self.roster.change()
 
     @property
     def queued(self) -> int:
@@ -202,6 +202,7 @@ class Engine:
         """Send again after the cause of a halt is mended."""
         self.halted = None
         self.dispatcher.wake()
+        self.roster.notify()
 
     def abort(self) -> None:
         """Cut off what is in flight; everything unfinished ends resumably."""

@@ -51,6 +51,10 @@ class Roster:
         while self.running if running_only else self.alive:
             await self._changed.wait()
 
+    async def change(self) -> None:
+        """Wait for the next `notify`."""
+        await self._changed.wait()
+
     def notify(self) -> None:
         """Whoever waits looks again; each waits on the event of its moment."""
         self._changed.set()

@@ -47,7 +47,7 @@ class ScriptedTransport:
         connections: int | None = 100,
         account: str = "test",
     ) -> None:
-        self._script = script or (lambda sent: reply(f"echo {sent.text}"))
+        self._script = script or echo
         self._latency = latency
         self._account = account
         self._connections = connections
@@ -92,6 +92,11 @@ class ScriptedTransport:
     async def aclose(self) -> None:
         """Remember it."""
         self.closed = True
+
+
+def echo(sent: Sent) -> Reply:
+    """The script that answers with the text it was sent."""
+    return reply(f"echo {sent.text}")
 
 
 def last_text(params: Mapping[str, object]) -> str:

@@ -1,0 +1,88 @@
+"""Faults of what headway stands on: whatever breaks, every job gets its outcome and says why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from headway import ErrorKind, JobState, Limits, RequestError, Scheduler, SchedulerClosedError
+from headway.adapters.memory import MemoryBudgets
+from headway.testing.transport import ScriptedTransport
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Real time: a journal has a thread."""
+    return "asyncio"
+
+
+class FailingBudgets(MemoryBudgets):
+    """A store that is down when asked for the second time."""
+
+    asked = 0
+
+    async def reserve(self, *args: object, **options: object):  # type: ignore[no-untyped-def, override]
+        self.asked += 1
+        if self.asked == 2:
+            raise RuntimeError("the store is down")
+        return await super().reserve(*args, **options)  # type: ignore[arg-type]
+
+
+def scheduler(**options: object) -> Scheduler:
+    return Scheduler(model="m", max_tokens=8, transport=ScriptedTransport(latency=0.0), **options)  # type: ignore[arg-type]
+
+
+async def test_a_store_that_fails_loses_no_job(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.CRITICAL, logger="headway"), anyio.fail_after(60):
+        async with scheduler(budgets=FailingBudgets(Limits())) as s:
+            jobs = [s.submit(str(number)) for number in range(4)]
+            states = [(await job.outcome()).state for job in jobs]
+            assert states == [JobState.SUCCEEDED, *[JobState.FAILED] * 3]
+            halted = s.status().halted
+            assert halted is not None and halted.kind is ErrorKind.INTERNAL
+            s.resume()
+            await s.submit("the store is up again")
+
+
+async def test_what_a_journal_cannot_hold_is_refused_at_the_call(tmp_path: Path) -> None:
+    with anyio.fail_after(60):
+        async with scheduler(journal=tmp_path / "j") as s:
+            good = s.submit("x", key="good")
+            for content in (object(), float("nan"), {1, 2}):
+                with pytest.raises(RequestError):
+                    s.submit([{"role": "user", "content": content}], key="bad")
+            await good
+
+
+async def test_call_options_need_not_be_json(tmp_path: Path) -> None:
+    with anyio.fail_after(60):
+        async with scheduler(journal=tmp_path / "j") as s:
+            await s.submit("x", key="a", timeout=httpx2.Timeout(5.0))
+
+
+def test_another_event_loop_of_the_same_thread_is_refused() -> None:
+    s = scheduler()
+    first, entered, done = asyncio.new_event_loop(), asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with s:
+            entered.set()
+            await done.wait()
+
+    async def elsewhere() -> None:
+        with pytest.raises(SchedulerClosedError, match="event loop"):
+            s.submit("x")
+
+    holding = first.create_task(hold())
+    first.run_until_complete(entered.wait())
+    asyncio.run(elsewhere())
+    done.set()
+    first.run_until_complete(holding)
+    first.close()
