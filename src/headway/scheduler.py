@@ -25,6 +25,7 @@ from headway.core.request import RequestError
 from headway.core.retry import RetryPolicy
 from headway.errors import QueueFullError, SchedulerClosedError
 from headway.ports import BudgetStore, EventSink, Journal, Transport
+from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.handle import Job
@@ -102,7 +103,7 @@ class Scheduler:
         transport = self._transport or _transport(self._client)  # opens nothing before the first request
         if self._journal is not None:
             await self._journal.open()
-        now = anyio.current_time()
+        now = loop_time()
         engine = Engine(transport, self._budgets, self._retry, self._flow, self._journal, self._sinks, now)
         factory = JobFactory(self._defaults, transport.account, engine.cancel, self._journal is not None)
         group = anyio.create_task_group()
@@ -180,7 +181,7 @@ class Scheduler:
         engine = self._here().engine
         limit = self._flow.max_queued
         if limit is not None and engine.queued >= limit:
-            raise QueueFullError(engine.queued, engine.tally.room_in(anyio.current_time()))
+            raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
         job = self._make(prompt, params, Terms(priority, tenant, deadline), key)
         engine.submit(job)
         return job
@@ -220,11 +221,11 @@ class Scheduler:
     def status(self) -> Status:
         """Queue, in flight, rates, spend and budgets, now."""
         running = self._here()
-        return running.engine.status(running.budgets.status(anyio.current_time()))
+        return running.engine.status(running.budgets.status(loop_time()))
 
     def set_limits(self, limits: Limits) -> None:
         """Tell other limits while running; what the API's headers say still wins."""
-        self._here().budgets.set_limits(limits, anyio.current_time())
+        self._here().budgets.set_limits(limits, loop_time())
         self._here().engine.dispatcher.wake()
 
     async def recover(self) -> list[Job[Message]]:

@@ -9,9 +9,11 @@ import threading
 
 import anyio
 import pytest
+from anthropic.types import Message
 
 from headway import (
     Flow,
+    Job,
     JobCancelledError,
     JobExpiredError,
     JobFailedError,
@@ -341,3 +343,18 @@ async def test_disconnects_count_as_maybe_billed() -> None:
         outcome = await s.submit("x").outcome()
         assert outcome.maybe_billed == 1
         assert s.status().maybe_billed == 1
+
+
+async def test_everything_sync_works_from_a_loop_callback() -> None:
+    """Signal handlers, done callbacks and ``call_later`` run outside any task."""
+    loop = asyncio.get_running_loop()
+    async with scheduler(ScriptedTransport(latency=10)) as s:
+        jobs: list[Job[Message]] = []
+        loop.call_later(1, lambda: jobs.extend(s.submit(str(i)) for i in range(3)))
+        loop.call_later(2, lambda: jobs[0].cancel())
+        loop.call_later(3, lambda: s.status())
+        loop.call_later(4, lambda: s.abort())
+        await anyio.sleep(5)
+        outcomes = [await job.outcome() for job in jobs]
+    assert [o.state for o in outcomes] == [JobState.CANCELLED, JobState.FAILED, JobState.FAILED]
+    assert [o.resumable for o in outcomes] == [False, True, True]

@@ -18,6 +18,7 @@ from headway.core.job import Priority
 from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
+from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Dispatcher:
         if lane is None:
             lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
         job.entry.cost = max(1.0, self.estimator(job.record.request.model).estimate(job.size))
-        lane.queue.push(job.entry, anyio.current_time())
+        lane.queue.push(job.entry, loop_time())
         if job.record.priority is Priority.INTERACTIVE:
             lane.wake_at = 0.0  # it need not wait for the pace that made bulk wait
         self._wake.set()
@@ -129,7 +130,7 @@ class Dispatcher:
     async def _serve(self, lane: Lane) -> float:
         started = 0
         while True:
-            now = anyio.current_time()
+            now = loop_time()
             self._drop_expired(lane, now)
             if lane.wake_at > now or self.in_flight >= self.max_in_flight:
                 break

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -21,6 +22,7 @@ from headway.core.outcome import Ending
 from headway.core.retry import RetryPolicy
 from headway.core.retry_quota import RetryQuota
 from headway.ports import BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
+from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
 from headway.runtime.handle import Interrupt, Job, Outcome
@@ -123,9 +125,9 @@ class Engine:
         elif self.halted is not None:
             self._worker.park(job, self.halted)
         elif job.interrupt is Interrupt.CANCELLED:
-            self._finish(job, Cancelled(anyio.current_time()))
+            self._finish(job, Cancelled(loop_time()))
         else:
-            self._recorder.note(job, Queued(anyio.current_time()), durable=False)
+            self._recorder.note(job, Queued(loop_time()), durable=False)
             self.dispatcher.push(job)
 
     def _refuse_key(self, job: Job[Message]) -> None:
@@ -135,8 +137,9 @@ class Engine:
 
     def _restore(self, job: Job[Message], ending: Ending) -> None:
         request = job.record.request
-        message = self._transport.revive(ending.body, request) if ending.body is not None else None
-        self.roster.resolve(job, Outcome(ending, request, message, (), restored=True))
+        body = ending.body
+        source = None if body is None else partial(self._transport.revive, body, request)
+        self.roster.resolve(job, Outcome(ending, request, source, (), restored=True))
 
     def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back."""
@@ -146,11 +149,11 @@ class Engine:
         if job.scope is not None:
             job.scope.cancel()
         elif self.dispatcher.discard(job) or (self._intake is not None and self._intake.discard(job)):
-            self._finish(job, Cancelled(anyio.current_time()))
+            self._finish(job, Cancelled(loop_time()))
 
     def _expire(self, job: Job[Message]) -> None:
         failure = failure_of(ErrorKind.DEADLINE, "the deadline passed while the job was queued")
-        self._finish(job, Expired(anyio.current_time(), failure))
+        self._finish(job, Expired(loop_time(), failure))
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
         assert self._group is not None
@@ -170,7 +173,7 @@ class Engine:
                 failure = failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
                 self._worker.park(job, failure, durable=False, sent=True)
         finally:
-            grant.forfeit(anyio.current_time())  # does nothing unless a fault left it open
+            grant.forfeit(loop_time())  # does nothing unless a fault left it open
             self.dispatcher.ended(job)
             self.roster.end(job)
 
@@ -248,7 +251,7 @@ class Engine:
 
 def _key_reused(job: Job[Message]) -> Failed:
     return Failed(
-        anyio.current_time(),
+        loop_time(),
         failure_of(
             ErrorKind.INVALID_REQUEST, f"the key {job.key!r} stands for another request in this journal"
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -41,8 +41,8 @@ class Outcome(Generic[MessageT]):
 
     ending: Ending
     request: Request
-    message: MessageT | None = None
-    """The SDK's own message, when the job succeeded."""
+    source: MessageT | Callable[[], MessageT] | None = field(default=None, repr=False)
+    """The message, or what makes it: a million restored results are not parsed before somebody looks."""
     attempts: tuple[Attempt, ...] = ()
     """The requests this process sent for it."""
     restored: bool = False
@@ -57,6 +57,12 @@ class Outcome(Generic[MessageT]):
     def state(self) -> JobState:
         """How it ended."""
         return self.ending.state
+
+    @property
+    def message(self) -> MessageT | None:
+        """The SDK's own message, when the job succeeded. A restored one is parsed at each access."""
+        source = self.source
+        return source() if callable(source) else source
 
     @property
     def failure(self) -> Failure | None:
@@ -100,8 +106,9 @@ class Outcome(Generic[MessageT]):
 
     def result(self) -> MessageT:
         """The message, or the exception that ``await job`` raises."""
-        if self.message is not None:
-            return self.message
+        message = self.message
+        if message is not None:
+            return message
         if self.state is JobState.CANCELLED or self.failure is None:
             raise JobCancelledError(f"job {self.key} was cancelled")
         raise job_error(self.failure, self.attempts, resumable=self.resumable)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import anyio
-
 from headway.core.catalog import group_of
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
@@ -18,6 +16,7 @@ from headway.core.outcome import Ending
 from headway.core.request import Request, RequestError, build_request
 from headway.core.tokens import measure
 from headway.ports import BudgetKey
+from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class JobFactory:
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
-        now = anyio.current_time()
+        now = loop_time()
         number = next(self._ids)
         record = JobRecord(
             id=number,

@@ -29,6 +29,7 @@ from headway.core.retry_quota import RetryQuota
 from headway.core.tokens import TokenEstimator
 from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
+from headway.runtime.clock import loop_time
 from headway.runtime.flow import Flow
 from headway.runtime.handle import Interrupt, Job
 from headway.runtime.recorder import Recorder
@@ -95,7 +96,7 @@ class Worker:
                 job.scope = scope
                 if job.interrupt is not None:
                     scope.cancel()
-                await self._recorder.commit(job, Started(anyio.current_time()))
+                await self._recorder.commit(job, Started(loop_time()))
                 await checkpoint_if_cancelled()
                 sent = True
                 result = await self._send(job)
@@ -108,7 +109,7 @@ class Worker:
         finally:
             job.scope = None
             if result is None:
-                now = anyio.current_time()
+                now = loop_time()
                 if sent:
                     grant.forfeit(now)
                 else:
@@ -127,7 +128,7 @@ class Worker:
     async def _send(self, job: Job[Message]) -> Reply | Rejection:
         request = job.record.request
         if len(job.record.attempts) == 1:
-            self._quota.first_send(anyio.current_time())
+            self._quota.first_send(loop_time())
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
@@ -139,7 +140,7 @@ class Worker:
 
     def _cut_off(self, job: Job[Message], *, sent: bool) -> JobEvent:
         """What an interrupted attempt means: cancelled by the caller, stopped by us, or out of time."""
-        now = anyio.current_time()
+        now = loop_time()
         if job.interrupt is Interrupt.CANCELLED:
             return Cancelled(now, sent)
         if job.interrupt is Interrupt.STOPPED:
@@ -147,7 +148,7 @@ class Worker:
         return Expired(now, failure_of(ErrorKind.DEADLINE, "the deadline passed during an attempt"), sent)
 
     async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply) -> None:
-        now = anyio.current_time()
+        now = loop_time()
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         request = job.record.request
@@ -157,7 +158,7 @@ class Worker:
         await self._conclude(job, event, reply.message)
 
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection) -> None:
-        now, jitter = anyio.current_time(), self._random()
+        now, jitter = loop_time(), self._random()
         failure = rejection.failure
         if rejection.report:
             grant.observe(rejection.report, now)
@@ -209,7 +210,7 @@ class Worker:
 
     def park(self, job: Job[Message], failure: Failure, *, durable: bool = True, sent: bool = False) -> None:
         """End a job here and now because we stop: it stays queued in the journal."""
-        ending = self._recorder.note(job, Parked(anyio.current_time(), failure, sent), durable=durable)
+        ending = self._recorder.note(job, Parked(loop_time(), failure, sent), durable=durable)
         assert ending is not None
         self._desk.close(job, ending, None)
 

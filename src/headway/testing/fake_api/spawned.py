@@ -47,6 +47,7 @@ class SpawnedAPI(RemoteAPI):
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,  # Ctrl-C is meant for the program under test; the server ends with its stdin
         )
         assert process.stdin is not None
         assert process.stdout is not None

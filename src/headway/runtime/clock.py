@@ -1,0 +1,14 @@
+"""The loop's clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+def loop_time() -> float:
+    """Seconds of the running loop's clock, the one anyio's deadlines use too.
+
+    ``anyio.current_time()`` works inside tasks only; ``submit``, ``cancel`` and ``abort`` are also called
+    from loop callbacks: signal handlers, done callbacks, ``call_later``.
+    """
+    return asyncio.get_running_loop().time()
