@@ -112,7 +112,10 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--limits", default="requests=100M,input=100G,output=100G")
+    parser.add_argument("--quick", action="store_true", help="half a second")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.seconds = 0.5
     limits = parse_limits(arguments.limits) if arguments.limits else FakeLimits()
     with FakeAPI.spawn(FakeConfig(latency=INSTANT, limits=limits)) as api:
         port = int(api.base_url.rpartition(":")[2])

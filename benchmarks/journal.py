@@ -142,7 +142,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=30_000)
     parser.add_argument("--folder", type=Path, default=Path())
+    parser.add_argument("--quick", action="store_true", help="2,000 rows")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.rows = 2_000
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         asyncio.run(run(Path(folder), arguments.rows))
 

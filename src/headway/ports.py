@@ -53,6 +53,11 @@ class Transport(Protocol):
         """How many requests may be open at a time; ``None``: unknown."""
         ...
 
+    def prepare(self, request: Request) -> Request:
+        """The request as it will be sent and stored: what its ``output_format`` asks for is written out.
+        Raises `RequestError`."""
+        ...
+
     async def send(self, request: Request) -> Reply | Rejection:
         """Send one attempt, without any retry of its own."""
         ...

@@ -105,7 +105,7 @@ class Scheduler:
             await self._journal.open()
         now = loop_time()
         engine = Engine(transport, self._budgets, self._retry, self._flow, self._journal, self._sinks, now)
-        factory = JobFactory(self._defaults, transport.account, engine.cancel, self._journal is not None)
+        factory = JobFactory(self._defaults, transport, engine.cancel, self._journal is not None)
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 from anthropic.types.messages import MessageBatchIndividualResponse
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headway.core.error_kind import ROW, ErrorKind
@@ -36,7 +36,7 @@ FAILURE = Failure(
     ErrorKind.RAMP_LIMIT, "slower", 429, "rate_limit_error", "ramp_limit_exceeded", "req_1", 2.5
 )
 
-texts = st.text(st.characters(exclude_categories=()))  # lone surrogates too
+texts = st.text(st.characters() | st.sampled_from('\n\r\t\x0b\x1c\x85\u2028\u2029\ud800\udfff"\\'))
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
 jsons = st.recursive(
     scalars, lambda x: st.lists(x, max_size=3) | st.dictionaries(texts, x, max_size=3), max_leaves=8
@@ -61,6 +61,7 @@ def parsed(line: str) -> dict[str, object]:
     return found
 
 
+@example({"\ud800": "\u2028\u2029\x85\udfff\\\n\x1c"}, 1, False, "\ud800\n")
 @given(bodies, st.sampled_from([None, 2, "\r\n\t"]), st.booleans(), texts)
 def test_a_body_is_written_whole_on_one_line(
     body: dict[str, object], indent: int | None, ascii_only: bool, key: str

@@ -101,6 +101,16 @@ def test_many_tenants_share_alike() -> None:
     assert max(Counter(take(queue, 200)).values()) == 10
 
 
+def test_among_thousands_of_tenants_each_is_remembered_while_it_has_had_its_turn() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for number in range(3000):
+        fill(queue, f"t{number}", 1)
+    fill(queue, "t0", 1)
+    fill(queue, "new", 1)
+    order = take(queue, 3002)
+    assert order[0] == order[-1] == "t0", "its second job comes after everybody's first"
+
+
 @pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
 def test_weights_that_make_no_sense_are_refused(weight: float) -> None:
     with pytest.raises(ValueError, match="'acme'"):
@@ -112,6 +122,13 @@ def test_priorities() -> None:
     for name, priority in (("b", BULK), ("n", NORMAL), ("i", INTERACTIVE)):
         fill(queue, name, 3, priority=priority)
     assert take(queue, 9) == list("iiinnnbbb")
+
+
+def test_between_equals_the_higher_class_goes_first() -> None:
+    queue: FairQueue[str] = FairQueue()
+    fill(queue, "normal", 1)
+    fill(queue, "person", 1, priority=INTERACTIVE, at=AGEING)
+    assert take(queue, 2, AGEING) == ["person", "normal"]
 
 
 @pytest.mark.parametrize("age", [1.0, AGEING, 3 * AGEING, 3600.0])

@@ -62,10 +62,9 @@ class QueueMachine(RuleBasedStateMachine):
         ]
 
     def left(self, priority: Priority) -> None:
-        """The end of a busy period: the virtual time catches up, and the past is forgotten."""
+        """The end of a busy period: the past is forgotten."""
         if not any(m.queued and m.entry.priority is priority for m in self.known):
-            ends = [tag for (of, _), tag in self.finish.items() if of is priority]
-            self.virtual[priority] = max([self.virtual[priority], *ends])
+            self.finish = {flow: tag for flow, tag in self.finish.items() if flow[0] is not priority}
 
     def mature(self) -> None:
         for m in self.of("later"):
@@ -78,24 +77,23 @@ class QueueMachine(RuleBasedStateMachine):
         m.where = "later" if delay > 0 else "ready"
 
     @rule(
-        target=held,
         priority=st.sampled_from(Priority),
-        tenant=st.sampled_from("abcdef"),
+        tenants=st.text("abcde", min_size=1, max_size=6),
         cost=st.sampled_from([1.0, 2.0, 5.0]),
         delay=st.sampled_from([0.0, 0.0, 7.0, 100.0]),
         lifetime=st.sampled_from([None, 5.0, 150.0, 1000.0]),
     )
     def push(
-        self, priority: Priority, tenant: str, cost: float, delay: float, lifetime: float | None
-    ) -> object:
-        deadline = None if lifetime is None else self.now + lifetime
-        entry = Entry(len(self.known), priority=priority, tenant=tenant, cost=cost, deadline=deadline)
-        start = max(self.virtual[priority], self.finish.get((priority, tenant), 0.0))
-        self.finish[priority, tenant] = start + cost / WEIGHTS.get(tenant, 1.0)
-        m = Model(entry, start, len(self.known), self.now)
-        self.known.append(m)
-        self.place(m, delay)
-        return multiple()
+        self, priority: Priority, tenants: str, cost: float, delay: float, lifetime: float | None
+    ) -> None:
+        for tenant in tenants:
+            deadline = None if lifetime is None else self.now + lifetime
+            entry = Entry(len(self.known), priority=priority, tenant=tenant, cost=cost, deadline=deadline)
+            start = max(self.virtual[priority], self.finish.get((priority, tenant), 0.0))
+            self.finish[priority, tenant] = start + cost / WEIGHTS.get(tenant, 1.0)
+            m = Model(entry, start, len(self.known), self.now)
+            self.known.append(m)
+            self.place(m, delay)
 
     @rule(target=held)
     def pop(self) -> object:

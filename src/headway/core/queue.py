@@ -3,9 +3,9 @@
 Within a priority, start-time fair queuing (Goyal, Vin, Cheng 1996): a job's start tag is the later of the
 queue's virtual time and its tenant's last finish tag, its finish tag lies ``cost / weight`` further, and the
 smallest start tag goes first. A tenant with a thousand jobs therefore does not delay another's first one.
-When a priority runs empty its virtual time moves up to the last finish tag, as in the paper: nobody is owed
-anything then, and the tenants are forgotten. A job that is put back, or waits for a retry, keeps its tag and
-sequence number: it does not lose its place.
+When a priority runs empty its tenants are forgotten, as at the end of the paper's busy period: nobody owes
+anything then. A job that is put back, or waits for a retry, keeps its tag and sequence number: it does not lose
+its place.
 
 Between priorities the higher goes first, but no class starves: one that was not served for `AGEING` seconds
 goes one class higher for one job, after twice that two. What counts is the time since the class was last
@@ -90,7 +90,6 @@ class FairQueue(Generic[T]):
         self._later: list[tuple[float, int, Entry[T]]] = []
         self._deadlines: list[tuple[float, int, Entry[T]]] = []
         self._finish: dict[Priority, dict[str, float]] = {priority: {} for priority in Priority}
-        self._last_finish: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
         self._size: dict[Priority, int] = dict.fromkeys(Priority, 0)
@@ -190,11 +189,9 @@ class FairQueue(Generic[T]):
     def _enrol(self, entry: Entry[T], now: float) -> None:
         priority, flows = entry.priority, self._finish[entry.priority]
         start = max(self._virtual[priority], flows.get(entry.tenant, 0.0))
-        finish = start + entry.cost / self._weights.get(entry.tenant, 1.0)
-        flows[entry.tenant] = finish
+        flows[entry.tenant] = start + entry.cost / self._weights.get(entry.tenant, 1.0)
         if len(flows) > self._prune_at[priority]:
             self._prune(priority)
-        self._last_finish[priority] = max(self._last_finish[priority], finish)
         entry.tag = start
         entry.pushed = now
         entry.sequence = self._sequence
@@ -213,7 +210,6 @@ class FairQueue(Generic[T]):
         entry.queued = False
         self._size[priority] -= 1
         if not self._size[priority]:
-            self._virtual[priority] = max(self._virtual[priority], self._last_finish[priority])
             self._finish[priority].clear()
         if self._marks > len(self) + _MARKS:
             self._sweep()

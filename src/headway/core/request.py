@@ -169,8 +169,7 @@ def plain(value: object) -> object:
         return [plain(item) for item in cast("Iterable[object]", value)]
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
-        hidden = getattr(value, "__api_exclude__", None)  # what the SDK added and the API would refuse
-        return dump(mode="json", by_alias=True, exclude_unset=True, exclude=hidden)
+        return dump(mode="json", by_alias=True, exclude_unset=True)
     return value
 
 

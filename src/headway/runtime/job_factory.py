@@ -15,7 +15,7 @@ from headway.core.job import JobRecord, JobState, Priority
 from headway.core.outcome import Ending
 from headway.core.request import Request, RequestError, build_request
 from headway.core.tokens import measure
-from headway.ports import BudgetKey
+from headway.ports import BudgetKey, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
 
@@ -39,12 +39,12 @@ class JobFactory:
     def __init__(
         self,
         defaults: Mapping[str, object],
-        account: str,
+        transport: Transport,
         canceller: Callable[[Job[Message]], None],
         journalled: bool,
     ) -> None:
         self._defaults = defaults
-        self._account = account
+        self._transport = transport
         self._canceller = canceller
         self._journalled = journalled
         self._ids = itertools.count(1)
@@ -58,7 +58,7 @@ class JobFactory:
         key: str | None = None,
     ) -> Job[Message]:
         """A job for a prompt; raises `RequestError` for what cannot be sent."""
-        request = build_request(prompt, self._defaults, params, custom_id=key)
+        request = self._transport.prepare(build_request(prompt, self._defaults, params, custom_id=key))
         if self._journalled:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
         deadline = terms.deadline
@@ -75,7 +75,9 @@ class JobFactory:
             submitted=now,
             deadline=None if deadline is None else now + deadline,
         )
-        return Job(record, budget_key(self._account, request), measure(request.params), self._canceller)
+        return Job(
+            record, budget_key(self._transport.account, request), measure(request.params), self._canceller
+        )
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
         """A job that ended before it began: its input is not a request."""
@@ -87,7 +89,7 @@ class JobFactory:
         key = custom_id if isinstance(custom_id, str) else request.custom_id or f"job-{number}"
         failure = failure_of(ErrorKind.INVALID_REQUEST, str(error))
         record = JobRecord(number, key, request, state=JobState.FAILED)
-        job: Job[Message] = Job(record, BudgetKey(self._account, ""), measure({}), self._canceller)
+        job: Job[Message] = Job(record, BudgetKey(self._transport.account, ""), measure({}), self._canceller)
         job.resolve(Outcome(Ending(key, JobState.FAILED, failure=failure), request))
         return job
 

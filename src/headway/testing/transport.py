@@ -68,6 +68,10 @@ class ScriptedTransport:
         """The given size."""
         return self._connections
 
+    def prepare(self, request: Request) -> Request:
+        """The request as it is."""
+        return request
+
     async def send(self, request: Request) -> Reply | Rejection:
         """Answer by the script."""
         text = last_text(request.params)

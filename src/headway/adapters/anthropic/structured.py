@@ -20,10 +20,10 @@ class MisfitError(ValueError):
     """The answer is whole, but its text does not fit the type. Says where, not what: answers stay private."""
 
 
-def with_schema(arguments: dict[str, Any], output_format: object) -> dict[str, Any]:
-    """Arguments of ``create`` that ask for the type. Raises `TypeError` for what has no JSON schema."""
-    config = cast("Mapping[str, object]", arguments.get("output_config") or {})
-    return {**arguments, "output_config": {**config, "format": _format(output_format)}}
+def with_schema(params: Mapping[str, object], output_format: object) -> dict[str, object]:
+    """Parameters that ask for the type. Raises `TypeError` for what has no JSON schema."""
+    config = cast("Mapping[str, object]", params.get("output_config") or {})
+    return {**params, "output_config": {**config, "format": _format(output_format)}}
 
 
 def parsed(message: Message, output_format: object, *, strict: bool = True) -> ParsedMessage[Any]:

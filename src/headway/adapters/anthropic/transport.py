@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
@@ -15,7 +16,7 @@ from headway.adapters.anthropic.loops import move_to_this_loop
 from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
 from headway.core.error_kind import ErrorKind
 from headway.core.limits import NO_REPORT, LimitReport
-from headway.core.request import Request
+from headway.core.request import Request, RequestError
 from headway.ports import Rejection, Reply
 
 if TYPE_CHECKING:
@@ -51,12 +52,23 @@ class AnthropicTransport:
         """Size of the client's pool, within the open-file limit."""
         return self._connections
 
+    def prepare(self, request: Request) -> Request:
+        """The request with the schema of its ``output_format`` written out."""
+        config = cast("Mapping[str, object]", request.params.get("output_config") or {})
+        if request.output_format is None or "format" in config:
+            return request
+        try:
+            return replace(request, params=with_schema(request.params, request.output_format))
+        except TypeError as error:
+            raise RequestError("output_format", str(error)) from None
+
     async def send(self, request: Request) -> Reply | Rejection:
         """Send one attempt."""
         try:
             if self._loop is not (here := asyncio.get_running_loop()):
                 self._loop = here
                 await move_to_this_loop(self._client)
+            request = self.prepare(request)
             if request.max_tokens >= STREAM_FROM:
                 return await self._send_streamed(request)
             return await self._send_plain(request)
@@ -117,8 +129,6 @@ def _arguments(request: Request, known: frozenset[str]) -> dict[str, Any]:
     arguments: dict[str, Any] = {**request.params, **request.options}
     if betas := arguments.pop("betas", None):
         arguments["extra_headers"] = _with_betas(betas, arguments.get("extra_headers") or {})
-    if request.output_format is not None:
-        arguments = with_schema(arguments, request.output_format)
     unknown = {name: arguments.pop(name) for name in list(arguments) if name not in known}
     if unknown:
         arguments["extra_body"] = {**unknown, **(arguments.get("extra_body") or {})}
