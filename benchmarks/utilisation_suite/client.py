@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TextIO
 
 from utilisation_suite.contenders import Contender, Setup, load
@@ -50,22 +51,13 @@ async def run(errand: Errand, workload: Workload, pipe: TextIO) -> Account:
         account.seconds = time.perf_counter() - wall
         account.cpu_seconds = time.process_time() - cpu
         account.peak_mib = _peak_mib()
-        account.missing = len(jobs) - sum(1 for job in jobs if _heard(job, account))
+        heard = {*account.finished, *account.failures}
+        account.missing = sum(1 for job in jobs if job.name not in heard)
         if late:
-            await _call_off(bulk)
-            os.environ["UTILISATION_TIMED_OUT"] = "1"
-            return account
+            print(json.dumps(asdict(account)), file=pipe, flush=True)
+            os._exit(0)  # leaving might wait for what never ends
         bulk.result()
     return account
-
-
-
-    return job.name in account.failures or job.name in _as_set(account)
-
-
-def _as_set(account: Account) -> frozenset[str]:
-    return frozenset(account.finished)
-
 
 async def _visit(
     contender: Contender, urgent: list[Job], workload: Workload, seed: int, account: Account
@@ -118,7 +110,7 @@ def main() -> None:
     except Exception as error:
         traceback.print_exc()
         account = Account(error=f"{type(error).__name__}: {error}"[:300])
-    print(json.dumps(account.to_json()), file=pipe, flush=True)
+    print(json.dumps(asdict(account)), file=pipe, flush=True)
     os._exit(0)  # a contender that cannot end must not hold up the run
 
 

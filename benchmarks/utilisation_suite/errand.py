@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,6 @@ class Errand:
     part: int = 0
     jobs: int | None = None
     """Jobs of the whole run when not the workload's own number."""
-
-    def to_json(self) -> dict[str, object]:
-        """For the pipe."""
-        return asdict(self)
 
 
 @dataclass(slots=True)
@@ -44,7 +40,3 @@ class Account:
     timed_out: bool = False
     error: str = ""
     """Why the contender broke down altogether."""
-
-    def to_json(self) -> dict[str, object]:
-        """For the pipe."""
-        return asdict(self)

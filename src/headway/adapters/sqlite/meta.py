@@ -30,8 +30,8 @@ def get(connection: sqlite3.Connection, name: str) -> str | None:
 def put(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Set it."""
     connection.execute(
-        "INSERT INTO meta (name, value, checksum) VALUES (?1, ?2, ?3)"
-        " ON CONFLICT (name) DO UPDATE SET value = ?2, checksum = ?3",
+        "INSERT INTO meta (name, value, checksum) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
         (storable(name), storable(value), checksum(name, value)),
     )
 
