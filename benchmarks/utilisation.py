@@ -19,7 +19,6 @@ from utilisation_suite import report
 from utilisation_suite.contenders import CONTENDERS, missing_packages
 from utilisation_suite.figures import Figures
 from utilisation_suite.run import measure
-from utilisation_suite.workload import Workload
 from utilisation_suite.workloads import QUICK, WORKLOADS
 
 
@@ -47,7 +46,8 @@ def main() -> None:
             runs += found
     if options.json:
         rows = [
-            asdict(run) | {"efficiency": run.efficiency, "requests_per_job": run.requests_per_job} for run in runs
+            asdict(run) | {"efficiency": run.efficiency, "requests_per_job": run.requests_per_job}
+            for run in runs
         ]
         options.json.write_text(json.dumps(rows, indent=1))
     for text in missed:
@@ -57,9 +57,17 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add = parser.add_argument
-    add("--only", type=_names(WORKLOADS), default=list(WORKLOADS), metavar="WORKLOADS", help=", ".join(WORKLOADS))
+    add(
+        "--only",
+        type=_names(WORKLOADS),
+        default=list(WORKLOADS),
+        metavar="WORKLOADS",
+        help=", ".join(WORKLOADS),
+    )
     add("--against", type=_names(CONTENDERS), default=[], metavar="CONTENDERS", help=", ".join(CONTENDERS))
     add("--without-headway", action="store_true", help="only the contenders of --against")
     add("--repeat", type=int, default=1, help="runs of each, with seeds of their own; the median counts")

@@ -12,6 +12,7 @@ import os
 import random
 import resource
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -40,7 +41,9 @@ async def run(errand: Errand, workload: Workload, pipe: TextIO) -> Account:
 
     async with load(errand.contender)(setup) as contender:
         print("ready", file=pipe, flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
+        if not await asyncio.to_thread(sys.stdin.readline):
+            os._exit(1)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         account.base_mib = _peak_mib()
         cpu, wall = time.process_time(), time.perf_counter()
         bulk = asyncio.create_task(contender.bulk(jobs, done))
@@ -59,6 +62,7 @@ async def run(errand: Errand, workload: Workload, pipe: TextIO) -> Account:
         bulk.result()
     return account
 
+
 async def _visit(
     contender: Contender, urgent: list[Job], workload: Workload, seed: int, account: Account
 ) -> None:
@@ -70,7 +74,7 @@ async def _visit(
         begin = time.perf_counter()
         try:
             tokens = await contender.interactive(job)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a contender ends with is its failure
             account.failures[job.name] = f"{type(error).__name__}: {error}"[:200]
         else:
             account.waits.append((time.perf_counter() - begin, tokens))
@@ -93,6 +97,12 @@ async def _call_off(task: asyncio.Task[None]) -> None:
         await asyncio.wait({task}, timeout=40)
 
 
+def _end_with_parent() -> None:
+    """Stdin ends when whoever started us has gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
 def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -107,7 +117,7 @@ def main() -> None:
         workload = workload.shortened(errand.jobs)
     try:
         account = asyncio.run(run(errand, workload, pipe))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - reported to the parent
         traceback.print_exc()
         account = Account(error=f"{type(error).__name__}: {error}"[:300])
     print(json.dumps(asdict(account)), file=pipe, flush=True)

@@ -6,10 +6,9 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from headway.testing.fake_api import FakeStats
 from utilisation_suite.errand import Account
 from utilisation_suite.workload import Workload
-
-from headway.testing.fake_api import FakeStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,9 @@ def figures_of(
     contender: str, workload: Workload, seed: int, accounts: list[Account], stats: FakeStats
 ) -> Figures:
     """Put both sides together."""
-    urgent = [name for account in accounts for name in (*account.finished, *account.failures) if name[0] == "u"]
+    urgent = [
+        name for account in accounts for name in (*account.finished, *account.failures) if name[0] == "u"
+    ]
     finished = {name for account in accounts for name in account.finished}
     failures = {name: why for account in accounts for name, why in account.failures.items()}
     jobs = workload.jobs + len(urgent)

@@ -77,15 +77,12 @@ def misses(run: Figures, workload: Workload) -> list[str]:
 
 
 def series(run: Figures) -> Iterable[str]:
-    """What the server saw, second by second."""
-    yield f"{'s':>4} {'arrived':>7} {'done':>5} {'429':>4} {'529':>4} {'input':>7} {'output':>7}  levels (requests, input, output)"
+    """What the server saw, second by second; levels of requests, input and output."""
+    yield f"{'s':>4} {'arrived':>7} {'done':>5} {'429':>4} {'529':>4} {'input':>7} {'output':>7}  levels"
     for row in run.series:
-        levels = next(iter(row["levels"].values()), ())
-        yield (
-            f"{row['at']:4} {row['arrivals']:7} {row['successes']:5} {row['refused_429']:4} {row['overloaded_529']:4} "
-            f"{row['input_tokens']:7.0f} {row['output_tokens']:7.0f}  "
-            + " ".join("-" if level is None else f"{level:.0f}" for level in levels)
-        )
+        levels = " ".join(f"{level:.0f}" for level in next(iter(row["levels"].values()), ()))
+        counts = f"{row['arrivals']:7} {row['successes']:5} {row['refused_429']:4} {row['overloaded_529']:4}"
+        yield f"{row['at']:4} {counts} {row['input_tokens']:7.0f} {row['output_tokens']:7.0f}  {levels}"
 
 
 def _ratio(value: float | None) -> str:

@@ -11,12 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+import headway
+from headway.testing.fake_api import FakeAPI
 from utilisation_suite.errand import Account, Errand
 from utilisation_suite.figures import Figures, figures_of
 from utilisation_suite.workload import Workload
-
-import headway
-from headway.testing.fake_api import FakeAPI
 
 PATHS: Final = (str(Path(__file__).parents[1]), str(Path(headway.__file__).parents[1]))
 """Of this suite, and of the very headway that this process uses."""

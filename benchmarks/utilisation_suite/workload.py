@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from utilisation_suite.job import Job, Sizes, make_jobs
-
 from headway.testing.fake_api import FakeConfig, FakeLimits, FaultRule, HeaderPolicy, Latency, OutputLength
+from utilisation_suite.job import Job, Sizes, make_jobs
 
 
 @dataclass(frozen=True, slots=True)

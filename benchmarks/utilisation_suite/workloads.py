@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from utilisation_suite.job import Sizes
-from utilisation_suite.workload import Target, Workload
-
 from headway.testing.fake_api import (
     FakeLimits,
     FaultKind,
@@ -16,6 +13,8 @@ from headway.testing.fake_api import (
     OutputLength,
     preset,
 )
+from utilisation_suite.job import Sizes
+from utilisation_suite.workload import Target, Workload
 
 LIMITS: Final = FakeLimits(requests=3000, input=600_000, output=120_000, burst=6)
 """50 requests, 10,000 input and 2,000 output tokens a second: far below what this machine can serve."""

@@ -17,19 +17,15 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_tally import KindCount, RunTally
 from headway.cli.run_view import RunView, RunWatch
 from headway.cli.summary import summary
-from headway.core.budget import BudgetStatus, DimensionStatus
-from headway.core.dimension import Dimension
+from headway.core.budget import Budget
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
+from headway.core.limits import Limits
 from headway.core.usage import Usage
 from headway.runtime.status import Status
 
-DIMENSIONS = (
-    DimensionStatus(Dimension.REQUESTS, 3000, "told", 10, 300),
-    DimensionStatus(Dimension.INPUT, None, "unknown", None, None),
-    DimensionStatus(Dimension.OUTPUT, 120_000, "header", 10, 12_000),
-)
-BUDGETS = {"haiku-4-5": BudgetStatus(DIMENSIONS, "closed", 3)}
+_BUDGET = Budget(Limits(requests=3000, output=120_000, burst=6), 0.0)
+BUDGETS = {"haiku-4-5": _BUDGET.status(0.0)}
 
 
 def status(**changes: object) -> Status:

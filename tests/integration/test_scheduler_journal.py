@@ -13,6 +13,7 @@ from headway import (
     JobState,
     JournalError,
     JournalLockedError,
+    Limits,
     Scheduler,
     SQLiteJournal,
     StoppedError,
@@ -27,7 +28,12 @@ pytestmark = pytest.mark.anyio
 
 def scheduler(transport: ScriptedTransport, journal: object, **options: object) -> Scheduler:
     return Scheduler(  # type: ignore[arg-type]
-        model="claude-sonnet-5-5", max_tokens=64, transport=transport, journal=journal, **options
+        model="claude-sonnet-5-5",
+        max_tokens=64,
+        transport=transport,
+        journal=journal,
+        limits=Limits(requests=60_000),
+        **options,
     )
 
 

@@ -15,12 +15,13 @@ from headway.ports import BudgetKey
 from headway.testing.transport import ScriptedTransport
 
 pytestmark = pytest.mark.anyio
+TOLD = Limits(requests=60_000)
 
 
 async def test_never_more_starts_than_the_ceiling() -> None:
     transport = ScriptedTransport(latency=0.1)
     async with Scheduler(
-        model="claude-haiku-5-5", max_tokens=9, transport=transport, ceiling=Ceiling(10, 1.0)
+        model="claude-haiku-5-5", max_tokens=9, transport=transport, ceiling=Ceiling(10, 1.0), limits=TOLD
     ) as scheduler:
         async for _ in scheduler.map(map(str, range(200))):
             pass
@@ -33,7 +34,7 @@ async def test_never_more_starts_than_the_ceiling() -> None:
 async def test_an_interactive_job_waits_only_for_the_next_place() -> None:
     transport = ScriptedTransport(latency=0.1)
     async with Scheduler(
-        model="claude-haiku-5-5", max_tokens=9, transport=transport, ceiling=Ceiling(1, 1.0)
+        model="claude-haiku-5-5", max_tokens=9, transport=transport, ceiling=Ceiling(1, 1.0), limits=TOLD
     ) as scheduler:
         jobs = [scheduler.submit(str(i), priority=Priority.BULK) for i in range(10)]
         await anyio.sleep(3.5)

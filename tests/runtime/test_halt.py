@@ -5,14 +5,24 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from headway import AuthenticationError, BillingError, ErrorKind, Flow, JobState, Scheduler, StoppedError
+from headway import (
+    AuthenticationError,
+    BillingError,
+    ErrorKind,
+    Flow,
+    JobState,
+    Limits,
+    Scheduler,
+    StoppedError,
+)
 from headway.testing.transport import ScriptedTransport, Sent, refusal, reply
 
 pytestmark = pytest.mark.anyio
 
 
 def scheduler(transport: ScriptedTransport, **options: object) -> Scheduler:
-    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, **options)  # type: ignore[arg-type]
+    limits = Limits(requests=60_000)  # told, so that nothing is learned and nothing paces what is tested here
+    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, limits=limits, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Iterator
 import anyio
 import pytest
 
-from headway import Flow, JobState, Priority, Scheduler, SchedulerClosedError
+from headway import Flow, JobState, Limits, Priority, Scheduler, SchedulerClosedError
 from headway.testing.transport import ScriptedTransport, refusal, reply
 
 pytestmark = pytest.mark.anyio
 
 
 def scheduler(transport: ScriptedTransport, **options: object) -> Scheduler:
-    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, **options)  # type: ignore[arg-type]
+    limits = Limits(requests=60_000)  # told, so that nothing is learned and nothing paces what is tested here
+    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, limits=limits, **options)  # type: ignore[arg-type]
 
 
 async def test_every_input_ends_exactly_once() -> None:

@@ -18,6 +18,7 @@ from headway import (
     JobExpiredError,
     JobFailedError,
     JobState,
+    Limits,
     Priority,
     QueueFullError,
     RequestError,
@@ -32,7 +33,8 @@ pytestmark = pytest.mark.anyio
 
 
 def scheduler(transport: ScriptedTransport, **options: object) -> Scheduler:
-    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, **options)  # type: ignore[arg-type]
+    limits = Limits(requests=60_000)  # told, so that nothing is learned and nothing paces what is tested here
+    return Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport, limits=limits, **options)  # type: ignore[arg-type]
 
 
 async def test_a_string_becomes_a_message() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -61,6 +62,7 @@ class Contender(ABC):
 
     async def __aexit__(self, *exc: object) -> None:
         """Close them."""
+        return
 
     @abstractmethod
     async def bulk(self, jobs: Sequence[Job], done: Done) -> None:
@@ -69,3 +71,21 @@ class Contender(ABC):
     @abstractmethod
     async def interactive(self, job: Job) -> float:
         """Run an urgent job while the bulk is running; output tokens of the reply, or raise."""
+
+
+async def all_of(
+    jobs: Sequence[Job], run: Callable[[Job], Awaitable[object]], done: Done, at_once: int | None = None
+) -> None:
+    """Run every job with ``run``, which raises when it fails; at most ``at_once`` at a time."""
+    gate = asyncio.Semaphore(at_once or max(1, len(jobs)))
+
+    async def one(job: Job) -> None:
+        async with gate:
+            try:
+                await run(job)
+            except Exception as error:  # noqa: BLE001 - whatever a contender ends with is its failure
+                done(job.name, f"{type(error).__name__}: {error}"[:200])
+            else:
+                done(job.name, None)
+
+    await asyncio.gather(*(one(job) for job in jobs))

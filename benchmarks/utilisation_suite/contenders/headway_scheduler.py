@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
+from headway import JobState, Limits, Priority, Scheduler
 from utilisation_suite.contenders.contender import Contender, Done, Setup
 from utilisation_suite.job import Job
-
-from headway import JobState, Limits, Priority, Scheduler
 
 
 class HeadwayScheduler(Contender):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from anthropic import AsyncAnthropic, DefaultAioHttpClient
-from utilisation_suite.contenders.contender import Contender, Done, Setup
+
+from utilisation_suite.contenders.contender import Contender, Done, Setup, all_of
 from utilisation_suite.job import Job
 
 AT_ONCE: Final = 100
@@ -29,18 +29,7 @@ class SDKRetries(Contender):
         await self.client.close()
 
     async def bulk(self, jobs: Sequence[Job], done: Done) -> None:
-        gate = asyncio.Semaphore(max(1, AT_ONCE // self.setup.processes))
-
-        async def one(job: Job) -> None:
-            async with gate:
-                try:
-                    await self.interactive(job)
-                except Exception as error:
-                    done(job.name, f"{type(error).__name__}: {error}"[:200])
-                else:
-                    done(job.name, None)
-
-        await asyncio.gather(*(one(job) for job in jobs))
+        await all_of(jobs, self.interactive, done, max(1, AT_ONCE // self.setup.processes))
 
     async def interactive(self, job: Job) -> float:
         """Past the semaphore: who is urgent does not queue behind the bulk."""

@@ -1,11 +1,18 @@
-"""What a job takes from a budget, and how that taking ends."""
+"""What a job takes from a budget, and how that taking ends.
+
+Reserve and settle, with one departure from the usual pair: output tokens are never reserved (the API
+charges them while they are generated, see ``outputs``). A reservation ends exactly once, by
+`settle`, `release`, `forfeit` or `refuse`; the first ending wins.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.mirror import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +35,30 @@ class Used:
     output: float
 
 
+class WaitReason(StrEnum):
+    """What a job waits for."""
+
+    PACE = "pace"
+    REQUESTS = "requests"
+    INPUT = "input"
+    OUTPUT = "output"
+    CIRCUIT = "circuit"
+    PROBE = "probe"
+    CONCURRENCY = "concurrency"
+
+
+SHORTEST_WAIT: Final = 0.001
+LONGEST_WAIT: Final = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Not now."""
 
     seconds: float
-    """Ask again after this. Asking earlier is harmless."""
+    """Ask again after this; a prediction within [0.001, 60]. Asking earlier is harmless."""
     reason: str
-    """``requests``, ``input``, ``output``, ``circuit``, …"""
+    """One of `WaitReason`."""
 
 
 class RefusalKind(StrEnum):
@@ -43,8 +66,11 @@ class RefusalKind(StrEnum):
 
     RATE = "rate"
     RAMP = "ramp"
+    """429 ``ramp_limit_exceeded``: the use grew too sharply."""
     CONCURRENCY = "concurrency"
+    """429 "number of concurrent connections": no header shows this limit."""
     OVERLOAD = "overload"
+    """529."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +79,36 @@ class Refusal:
 
     kind: RefusalKind
     retry_after: float | None = None
+    """Seconds; the server's word that an earlier retry will fail."""
     report: LimitReport = NO_REPORT
 
 
 class Reservation:
     """A job's place in the budget, from its sending to its end. Opaque to callers."""
 
-    __slots__ = ("cost", "ended", "interactive", "probe", "taken_at")
+    __slots__ = ("answered", "cost", "ended", "interactive", "marks", "probe", "seq", "taken_at", "work")
 
-    def __init__(self, cost: Cost, now: float, *, interactive: bool, probe: bool) -> None:
+    def __init__(
+        self,
+        seq: int,
+        cost: Cost,
+        now: float,
+        *,
+        interactive: bool,
+        probe: bool,
+        marks: tuple[Mark, ...],
+        work: float,
+    ) -> None:
+        self.seq = seq
         self.cost = cost
         self.taken_at = now
         self.interactive = interactive
         self.probe = probe
+        self.marks = marks
+        self.work = work
+        self.answered = False
         self.ended = False
+
+    def __repr__(self) -> str:
+        state = "ended" if self.ended else "in flight"
+        return f"<Reservation {self.seq} {state}, taken at {self.taken_at:.3f}>"

@@ -1,0 +1,206 @@
+"""Buckets: the mirrors of one budget, and our share of each.
+
+``share`` is a second set of buckets, ours alone, beside the mirrors of the server's: of a fraction of the
+limit, moved by our jobs only. Scaling the server's ``remaining`` instead would count every charge in part.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from headway.core.budget_status import DimensionStatus
+from headway.core.dimension import TABLE, Dimension
+from headway.core.feedback import Feedback
+from headway.core.limits import LimitReport, Limits
+from headway.core.meter import Meter
+from headway.core.mirror import Mark, Mirror
+from headway.core.outputs import Outputs
+from headway.core.pace import DEAREST, GIVE_UP, LEAST_OF_FASTEST, SLACK, Lane, Pace
+from headway.core.reservation import Cost
+
+INDEX: Final = {row.dimension: index for index, row in enumerate(TABLE)}
+REQUESTS: Final = INDEX[Dimension.REQUESTS]
+INPUT: Final = INDEX[Dimension.INPUT]
+OUTPUT: Final = INDEX[Dimension.OUTPUT]
+UNSEEN: Final = 1.5
+"""Feedback delays of others' use that bulk work leaves in a bucket (without it: 59 refusals per 1,000 among
+eight processes)."""
+ROUNDING: Final = 1e-9
+"""Of the depth: what floating-point numbers may lose."""
+LOOK_AGAIN: Final = 1.0
+"""Seconds after which a prediction that rests on what others use is made anew: they may leave."""
+EXPLAINED_LAGS: Final = 1.0
+"""Feedback delays of others' use that explain a refusal."""
+
+
+class Buckets:
+    """The buckets that limit one budget. Units of each dimension, seconds."""
+
+    __slots__ = ("_lanes", "_mirrors", "_quotas", "_share", "feedback", "heard", "paced")
+
+    def __init__(self, now: float) -> None:
+        self._mirrors = tuple(Mirror(row.dimension, now) for row in TABLE)
+        self._quotas = tuple(Mirror(row.dimension, now) for row in TABLE)
+        self._lanes: tuple[tuple[int, Lane], ...] = ()
+        self._share = 1.0
+        self.paced: tuple[Lane, ...] = ()
+        self.feedback = Feedback(now)
+        self.heard = False
+        """Whether a header has told any limit."""
+
+    def tell(self, limits: Limits) -> None:
+        """Follow what the user tells; a limit that a header has told stays."""
+        self._share = limits.share
+        for mirror in self._mirrors:
+            told = limits.told(mirror.dimension)
+            if mirror.origin != "header":
+                mirror.forget() if told is None else mirror.tell(told, limits.burst)
+        self._arrange()
+
+    def touch(self, now: float) -> None:
+        """Bring all levels to ``now``."""
+        for lane in self.paced:
+            lane.mirror.touch(now)
+
+    def short_of(self, cost: Cost, outputs: Outputs, *, interactive: bool) -> tuple[float, str]:
+        """Seconds until every bucket holds what the job needs, and the scarcest one; 0: they do."""
+        longest, scarcest = 0.0, ""
+        for index, lane in self._lanes:
+            mirror = lane.mirror
+            if index == OUTPUT:
+                if interactive:
+                    need = outputs.expected(cost.max_output)
+                else:
+                    need = outputs.need(mirror.rate - mirror.others, cost.max_output)
+                    need *= lane.target / lane.reserve  # nobody comes after the end of the queue
+            else:
+                need = cost.requests if index == REQUESTS else cost.input
+            margin = mirror.unit
+            if not interactive:
+                margin += min(UNSEEN * self.feedback.lag * mirror.others, lane.target)
+            short = mirror.short_of(need, margin)
+            if short > ROUNDING * mirror.cap:
+                seconds = self._seconds(mirror, short, outputs)
+                if seconds > longest:
+                    longest, scarcest = seconds, mirror.dimension.value
+        return longest, scarcest
+
+    @staticmethod
+    def _seconds(mirror: Mirror, short: float, outputs: Outputs) -> float:
+        """Seconds until a bucket holds ``short`` more."""
+        net = mirror.net
+        seconds = short / net if net > 0 else math.inf
+        if mirror.drain > 0:  # jobs that end make room, too
+            seconds = min(seconds, outputs.next_end)
+        if mirror.others > 0:
+            seconds = min(seconds, max(LOOK_AGAIN, short / mirror.rate))
+        return max(seconds, 1e-3)
+
+    def charge(self, cost: Cost, outputs: Outputs, now: float) -> tuple[tuple[Mark, ...], float]:
+        """Take what a job costs that is sent now; returns the marks, and its cost in seconds of the limit."""
+        amounts = (cost.requests, cost.input, 0.0)
+        marks = tuple(
+            mirror.charge(amount, now) for mirror, amount in zip(self._mirrors, amounts, strict=True)
+        )
+        dearest = 0.0
+        for index, lane in self._lanes:
+            mirror = lane.mirror
+            amount = amounts[index]
+            if index == OUTPUT and outputs.known:  # before, the bucket itself is the only bound
+                amount = outputs.expected(cost.max_output)
+            dearest = max(dearest, amount / mirror.rate)
+            if mirror is not self._mirrors[index]:
+                mirror.charge(amounts[index], now)
+            lane.start = mirror.level
+        return marks, min(dearest, DEAREST)
+
+    def refund(self, index: int, amount: float) -> None:
+        """Give back what was charged too much (negative: charge what was charged too little)."""
+        mirror = self._mirrors[index]
+        mirror.refund(amount)
+        for other, lane in self._lanes:
+            if other == index:
+                if lane.mirror is not mirror:
+                    lane.mirror.refund(amount)
+                lane.start = lane.mirror.level
+
+    def drain(self, outputs: Outputs) -> None:
+        """Let running jobs drain the output buckets."""
+        drain = outputs.running * outputs.speed
+        self._mirrors[OUTPUT].drain = drain
+        self._quotas[OUTPUT].drain = drain
+
+    def hear(self, report: LimitReport, marks: tuple[Mark, ...], now: float) -> None:
+        """Follow headers that are news."""
+        before = [mirror.rate for mirror in self._mirrors]
+        patience = self.feedback.patience
+        for dimension, bucket in report.buckets:
+            index = INDEX[dimension]
+            self._mirrors[index].read(bucket, marks[index], now, patience)
+        self.heard = self.heard or any(mirror.origin == "header" for mirror in self._mirrors)
+        if before != [mirror.rate for mirror in self._mirrors]:
+            self._arrange()
+        for lane in self.paced:
+            lane.aim(self.feedback.lag)
+            lane.start = lane.mirror.level
+
+    def explains(self, cost: Cost) -> bool:
+        """Whether the mirrors say that there was no room for this job, which has been given back already."""
+        amounts = (cost.requests, cost.input, 0.0)
+        for index, lane in self._lanes:
+            mirror = lane.mirror
+            need = amounts[index] + mirror.unit + EXPLAINED_LAGS * self.feedback.lag * mirror.others
+            if mirror.level < min(need, mirror.cap):
+                return True
+        return False
+
+    def keep(self, backlog: float | None, cost: Cost, meter: Meter, outputs: Outputs) -> None:
+        """Keep no level in reserve that the rest of the queue, ``backlog`` jobs, cannot use up."""
+        for index, lane in self._lanes:
+            if backlog is None:
+                lane.target = lane.reserve
+                continue
+            mean = outputs.mean if index == OUTPUT else meter.mean_input if index == INPUT else 1.0
+            rest = (backlog + 1) * mean if mean > 0 else cost.input
+            if rest * GIVE_UP < lane.reserve:
+                lane.lower(rest)
+            else:
+                lane.target = lane.reserve
+
+    def slacken(self, pace: Pace) -> None:
+        """Among others, send less at once: their slack comes on top of ours."""
+        least = 1.0
+        for lane in self.paced:
+            least = min(least, 1 - lane.mirror.others / lane.mirror.rate)
+        pace.slack = SLACK * max(LEAST_OF_FASTEST, least)
+
+    def status(self, meter: Meter) -> tuple[DimensionStatus, ...]:
+        """Every bucket, for people."""
+        return tuple(
+            DimensionStatus(
+                dimension=mirror.dimension,
+                limit=mirror.rate * 60 if mirror.known else None,
+                origin=mirror.origin,
+                level=mirror.level if mirror.known else None,
+                capacity=mirror.cap if mirror.known else None,
+                others=mirror.others * 60,
+                used=meter.per_minute(index),
+            )
+            for index, mirror in enumerate(self._mirrors)
+        )
+
+    def _arrange(self) -> None:
+        """Lanes for all known limits, and for our share of them."""
+        lanes = [(index, mirror) for index, mirror in enumerate(self._mirrors) if mirror.known]
+        if self._share < 1:
+            for index, mirror in tuple(lanes):
+                quota = self._quotas[index]
+                rate = mirror.rate * self._share
+                if quota.rate != rate:
+                    quota.tell(rate * 60, mirror.cap / mirror.rate)
+                lanes.append((index, quota))
+        self._lanes = tuple((index, Lane(mirror)) for index, mirror in lanes)
+        self.paced = tuple(lane for _, lane in self._lanes)
+        for lane in self.paced:
+            lane.aim(self.feedback.lag)

@@ -1,0 +1,106 @@
+"""Between two 429s a bucket went from empty to empty."""
+
+from __future__ import annotations
+
+import pytest
+
+from headway.core.learner import FIRST_RATE, GUESSED_DEPTH, LONGEST_REST, Learner
+
+
+def refuse(learner: Learner, now: float, work: float = 1.0, size: float = 1.0) -> None:
+    learner.take_back(work)
+    learner.refuse(now, size)
+
+
+def taught(aim: float = 10.0) -> Learner:
+    learner = Learner(0.0)
+    for _ in range(int(aim * (10 + GUESSED_DEPTH))):
+        learner.send(1.0)
+    learner.send(1.0)
+    refuse(learner, 10.0)
+    return learner
+
+
+def test_it_starts_carefully_and_grows_with_what_was_taken():
+    learner = Learner(0.0)
+    assert learner.rate == FIRST_RATE
+    for _ in range(30):
+        learner.send(1.0)
+    assert learner.rate == pytest.approx(FIRST_RATE + 7.5)
+
+
+def test_the_first_429_counts_what_a_rested_bucket_held():
+    assert taught().aim == pytest.approx(10.0)
+
+
+def test_a_later_429_takes_the_middle_between_pace_and_what_was_given():
+    learner = taught()
+    for _ in range(80):
+        learner.send(1.0)
+    learner.send(1.0)
+    refuse(learner, 20.0)
+    assert learner.aim == pytest.approx((0.9 * 10 + 8.0) / 2)
+
+
+def test_429s_of_one_emptying_teach_once():
+    learner = taught()
+    aim = learner.aim
+    for _ in range(5):
+        learner.send(1.0)
+        refuse(learner, 10.5)
+    assert learner.aim == aim
+
+
+def test_the_refusal_of_a_giant_teaches_little():
+    learner = taught()
+    for _ in range(20):
+        learner.send(1.0)
+    learner.send(5.0)
+    refuse(learner, 20.0, 5.0, 10.0)
+    assert learner.aim == pytest.approx(10, rel=0.05)
+
+
+def test_the_climb_rests_at_the_aim_then_doubles_and_stands_still_when_idle():
+    learner = taught()
+    assert learner.factor == pytest.approx(0.9)
+    for _ in range(int(learner.rest)):
+        learner.send(1.0)
+        learner.advance(1.0, 1e9, 1.0)
+    assert learner.factor == pytest.approx(1.0)
+    idle = learner.factor
+    for _ in range(1000):
+        learner.advance(1.0, 1e9, 1.0)
+    assert learner.factor == idle
+    for _ in range(int(3 * learner.rest)):
+        learner.send(1.0)
+        learner.advance(1.0, 1e9, 1.0)
+    assert learner.factor > 2
+
+
+def test_the_climb_doubles_no_faster_than_every_two_seconds():
+    learner = taught()
+    for _ in range(10_000):
+        learner.send(1.0)
+    before = learner.factor
+    learner.advance(0.1, 1e9, 1.0)
+    assert learner.factor <= before * 2 ** (0.1 / 2) + 1e-9
+
+
+def test_rest_grows_and_is_bounded():
+    learner, now = taught(), 10.0
+    for _ in range(20):
+        for _ in range(100):
+            learner.send(1.0)
+        now += 10
+        refuse(learner, now)
+    assert 20 < learner.rest <= LONGEST_REST
+
+
+def test_debt_is_paid_at_the_rate_and_under_the_ceiling():
+    learner = taught()
+    learner.debt = 20.0
+    assert learner.seconds(1.0) == pytest.approx(20 / 9 - 0.25)
+    learner.advance(1.0, 0.5, 1.0)
+    assert learner.debt == pytest.approx(15.0)
+    learner.advance(1.0, 0.5, 0.5)
+    assert learner.debt == pytest.approx(12.5)
