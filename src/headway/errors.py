@@ -28,13 +28,10 @@ from typing import TYPE_CHECKING
 
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
+from headway.core.faults import HeadwayError
 
 if TYPE_CHECKING:
     from headway.core.job import Attempt
-
-
-class HeadwayError(Exception):
-    """The root of headway's own exceptions."""
 
 
 class QueueFullError(HeadwayError):

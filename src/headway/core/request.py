@@ -8,25 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from headway.core.faults import RequestError
+
 if TYPE_CHECKING:
     from _typeshed import SupportsItems
 
-type_name = type
-
 CALL_OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 """Keyword parameters of ``messages.create`` that steer the call and are not part of the body."""
-
-
-class RequestError(ValueError):
-    """A request that cannot be sent: names the field and the remedy. Raised at the call that built it."""
-
-    def __init__(self, field_name: str, problem: str) -> None:
-        super().__init__(f"{field_name}: {problem}")
-        self.field = field_name
-        self.problem = problem
-
-    def __reduce__(self) -> tuple[type_name[RequestError], tuple[str, str]]:
-        return type(self), (self.field, self.problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ class RetryQuota:
         self._tokens -= 1.0
         return max(0.0, -self._tokens / PER_SECOND)
 
+    def wait(self, now: float) -> float:
+        """The seconds that `take` would give, without taking."""
+        return max(0.0, (1.0 - self.available(now)) / PER_SECOND)
+
     def available(self, now: float) -> float:
         """Retries that need not wait; negative: on credit."""
         self._touch(now)

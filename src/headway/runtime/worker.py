@@ -160,20 +160,10 @@ class Worker:
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
-        if rejection.report:
-            grant.observe(rejection.report, now)
-        budget_wait = 0.0
-        if failure.row.throttle:
-            refusal = Refusal(_REFUSALS[failure.kind], failure.retry_after, rejection.report)
-            budget_wait = grant.refuse(refusal, now, jitter)
-        elif failure.row.maybe_billed:
-            grant.forfeit(now)
-        else:
-            grant.release(now)
+        budget_wait = _end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
             await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
             return
-        may_retry = not failure.row.throttle and failure.row.attempts > 1
         decision = self._policy.decide(
             failure,
             job.record.attempts,
@@ -181,18 +171,19 @@ class Worker:
             deadline=job.record.deadline,
             jitter=jitter,
             budget_wait=budget_wait,
-            quota_wait=self._quota.take(now) if may_retry else 0.0,
+            quota_wait=self._quota.wait(now),
         )
         match decision:
             case Retry(not_before=not_before):
+                if not failure.row.throttle:
+                    self._quota.take(now)
                 self._recorder.note(job, RetryScheduled(now, failure, not_before))
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case GiveUp(failure=final):
                 if failure.scope is Scope.ACCOUNT:
                     self._desk.halt(failure)
-                event = Parked(now, final) if final.resumable else Failed(now, final)
-                await self._conclude(job, event, None)
+                await self._conclude(job, _ending_event(now, final), None)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
         ending = await self._recorder.commit(job, event)
@@ -217,3 +208,26 @@ class Worker:
 
 def _deadline(job: Job[Message]) -> float:
     return float("inf") if job.record.deadline is None else job.record.deadline
+
+
+def _end_grant(grant: Grant, rejection: Rejection, now: float, jitter: float) -> float:
+    """End the grant of a failed attempt as its failure says; the seconds the budget asks this job to wait."""
+    failure = rejection.failure
+    if failure.row.throttle:
+        # The store reads the report with the refusal: what it says of the level must not come before it.
+        refusal = Refusal(_REFUSALS[failure.kind], failure.retry_after, rejection.report)
+        return grant.refuse(refusal, now, jitter)
+    if rejection.report:
+        grant.observe(rejection.report, now)
+    if failure.row.maybe_billed:
+        grant.forfeit(now)
+    else:
+        grant.release(now)
+    return 0.0
+
+
+def _ending_event(now: float, final: Failure) -> JobEvent:
+    """No further attempt: out of time, good but stopped, or failed for good."""
+    if final.kind is ErrorKind.DEADLINE:
+        return Expired(now, final)
+    return Parked(now, final) if final.resumable else Failed(now, final)
