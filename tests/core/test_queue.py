@@ -254,3 +254,17 @@ def test_deadlines_survive_a_clear() -> None:
     assert (len(queue), queue.next_event(0.0), queue.clear()) == (0, None, [])
     queue.push(entry, 0.0)
     assert queue.expired(50.0) == [entry]
+
+
+def test_cancelled_jobs_are_not_held_against_their_tenant() -> None:
+    queue: FairQueue[str] = FairQueue()
+    cancelled = [Entry(f"a{i}", tenant="a") for i in range(1000)]
+    for entry in cancelled:
+        queue.push(entry, 0.0)
+    for i in range(10):
+        queue.push(Entry(f"b{i}", tenant="b"), 0.0)
+    for entry in cancelled:
+        assert queue.discard(entry)
+    queue.push(Entry("a next", tenant="a"), 0.0)
+    order = [popped.item for popped in iter(lambda: queue.pop(0.0), None)]
+    assert order.index("a next") <= 1, "a fair share, as if the cancelled ones had never been"

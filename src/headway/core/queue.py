@@ -147,6 +147,9 @@ class FairQueue(Generic[T]):
             return False
         entry.marked = True
         self._marks += 1
+        flows = self._finish[entry.priority]
+        if entry.tenant in flows:  # what never ran is not held against its tenant's next job
+            flows[entry.tenant] -= entry.cost / self._weights.get(entry.tenant, 1.0)
         self._take(entry)
         return True
 

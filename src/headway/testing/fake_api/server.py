@@ -51,7 +51,7 @@ class FakeAPI:
         """The same in a thread with its own loop, for tests without one."""
         from headway.testing.fake_api.threaded import ThreadedAPI
 
-        return ThreadedAPI(config or FakeConfig(), host, port)
+        return ThreadedAPI(FakeAPI(config, host, port), host, port)
 
     @property
     def base_url(self) -> str:

@@ -5,19 +5,32 @@ from __future__ import annotations
 import asyncio
 import threading
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from headway.testing.fake_api.config import FakeConfig
 from headway.testing.fake_api.remote import RemoteAPI
-from headway.testing.fake_api.server import FakeAPI
+
+
+class Server(Protocol):
+    """What is run in the thread: a `FakeAPI` that has not been started."""
+
+    @property
+    def base_url(self) -> str:
+        """Its address, once started."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class ThreadedAPI(RemoteAPI):
     """``with FakeAPI.in_thread(config) as api: api.base_url``; leaving ends thread and connections."""
 
-    def __init__(self, config: FakeConfig, host: str, port: int) -> None:
+    def __init__(self, server: Server, host: str, port: int) -> None:
         super().__init__(host, port)
-        self._config = config
+        self._server = server
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -50,7 +63,7 @@ class ThreadedAPI(RemoteAPI):
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        async with FakeAPI(self._config, self._host, self._port) as api:
+        async with self._server as api:
             self._port = int(api.base_url.rpartition(":")[2])
             self._ready.set()
             await self._stop.wait()
