@@ -112,5 +112,5 @@ _ALL: Final = (
 )
 
 WORKLOADS: Final = {workload.name: workload for workload in _ALL}
-QUICK: Final = (WORKLOADS["told"].shortened(450), WORKLOADS["faults"].shortened(400))
+QUICK: Final = (WORKLOADS["told"].shortened(320), WORKLOADS["faults"].shortened(300))
 """For CI: a few seconds each."""

@@ -18,6 +18,11 @@ from headway.core.tokens import (
     TokenEstimator,
     measure,
 )
+from headway.core.usage import Usage
+
+
+def used(tokens: float) -> Usage:
+    return Usage(input=round(tokens))
 
 
 def user(content: object) -> dict[str, object]:
@@ -95,13 +100,13 @@ def test_it_converges_to_what_is_true_on_average(ratio: float) -> None:
         truth = 4.0 + size.characters * ratio * source.uniform(0.6, 1.4)
         if number >= 50:
             estimated, real = estimated + estimator.estimate(size), real + truth
-        estimator.learn(size, truth)
+        estimator.learn(size, used(truth))
     assert estimated / real == pytest.approx(1.0, abs=0.03)
 
 
 def test_the_first_answer_already_tells() -> None:
     estimator = TokenEstimator()
-    estimator.learn(PromptSize(1000, 4.0), 1004.0)
+    estimator.learn(PromptSize(1000, 4.0), used(1004.0))
     assert estimator.estimate(PromptSize(500, 4.0)) == pytest.approx(504.0)
 
 
@@ -109,7 +114,7 @@ def test_it_follows_a_change() -> None:
     estimator = TokenEstimator()
     for ratio in (0.25, 0.9):
         for _ in range(150):
-            estimator.learn(PromptSize(1000, 0.0), 1000 * ratio)
+            estimator.learn(PromptSize(1000, 0.0), used(1000 * ratio))
         assert estimator.tokens_per_char == pytest.approx(ratio, rel=0.02)
 
 
@@ -117,8 +122,8 @@ def test_a_long_prompt_weighs_more_than_a_short_one() -> None:
     """A mean of ratios would say 0.6; of all characters together it is 0.2."""
     estimator = TokenEstimator()
     for _ in range(500):
-        estimator.learn(PromptSize(100, 0.0), 100.0)
-        estimator.learn(PromptSize(100_000, 0.0), 20_000.0)
+        estimator.learn(PromptSize(100, 0.0), used(100.0))
+        estimator.learn(PromptSize(100_000, 0.0), used(20_000.0))
     assert estimator.tokens_per_char == pytest.approx(0.2, abs=0.01)
 
 
@@ -133,7 +138,7 @@ def test_a_long_prompt_weighs_more_than_a_short_one() -> None:
 )
 def test_what_teaches_nothing_changes_nothing(size: PromptSize, true_input: float) -> None:
     estimator = TokenEstimator()
-    estimator.learn(size, true_input)
+    estimator.learn(size, used(true_input))
     assert estimator.tokens_per_char == 1 / CHARS_PER_TOKEN
 
 
@@ -144,7 +149,7 @@ sizes = st.builds(PromptSize, st.integers(0, 10**8), st.floats(0, 1e7))
 def test_never_negative_never_nan(seen: list[tuple[PromptSize, int]], asked: PromptSize) -> None:
     estimator = TokenEstimator()
     for size, truth in seen:
-        estimator.learn(size, truth)
+        estimator.learn(size, used(truth))
         assert size.fixed <= estimator.estimate(asked) + size.fixed < math.inf
         assert estimator.estimate(asked) >= asked.fixed
     assert 0.02 <= estimator.tokens_per_char <= 2.0
@@ -172,3 +177,22 @@ def test_measure_never_raises(params: dict[str, object]) -> None:
     size = measure(params)
     assert size.characters >= 0
     assert size.fixed >= 0
+
+
+def test_a_cached_prefix_is_left_out_once_a_hit_was_seen() -> None:
+    params = {
+        **user("q" * 350),
+        "system": [{"type": "text", "text": "s" * 35_000, "cache_control": {"type": "ephemeral"}}],
+    }
+    size, estimator = measure(params), TokenEstimator()
+    assert size.cached
+    whole = estimator.estimate(size)
+    estimator.learn(size, Usage(input=100, cache_write=10_000))
+    assert estimator.estimate(size) == pytest.approx(whole, rel=0.1), "written, not yet read: it counts"
+    for _ in range(8):
+        estimator.learn(size, Usage(input=100, cache_read=10_000))
+    assert estimator.estimate(size) < 0.03 * whole
+    plain = measure(user("q" * 35_000))
+    assert estimator.estimate(plain) > 0.9 * whole, "prompts without caching are taken whole"
+    estimator.learn(size, Usage(input=100, cache_write=10_000))
+    assert estimator.estimate(size) < 0.1 * whole, "one expired entry does not undo it"

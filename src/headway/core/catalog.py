@@ -51,6 +51,10 @@ class ModelFacts:
     price: Price
     window: int = 1_000_000
     max_output: int = 128_000
+    image_edge: int = 2576
+    """Pixels a side to which the API scales images down."""
+    image_most: int = 4784
+    """Tokens of an image at most."""
 
 
 _FABLE = Price(10, 50, 1.0)
@@ -61,6 +65,9 @@ _SONNET_4 = Price(3, 15, 0.3)
 _HAIKU_5_5 = Price(0.10, 0.50, 0.01, long_prompt=(100_000, 0.50, 2.50))
 _HAIKU_4_5 = Price(1, 5, 0.1)
 
+_STANDARD_IMAGES: Final = {"image_edge": 1568, "image_most": 1568}
+"""The tier of models before 4.7."""
+
 MODELS: Final[tuple[ModelFacts, ...]] = (
     ModelFacts("claude-fable-5", "fable-5", _FABLE),
     ModelFacts("claude-fable-5-1", "fable-5", _FABLE),
@@ -69,14 +76,14 @@ MODELS: Final[tuple[ModelFacts, ...]] = (
     ModelFacts("claude-opus-5", "opus-5", _OPUS),
     ModelFacts("claude-opus-4-8", "opus-4", _OPUS),
     ModelFacts("claude-opus-4-7", "opus-4", _OPUS),
-    ModelFacts("claude-opus-4-6", "opus-4", _OPUS),
-    ModelFacts("claude-opus-4-5", "opus-4", _OPUS, 200_000, 64_000),
+    ModelFacts("claude-opus-4-6", "opus-4", _OPUS, **_STANDARD_IMAGES),
+    ModelFacts("claude-opus-4-5", "opus-4", _OPUS, 200_000, 64_000, **_STANDARD_IMAGES),
     ModelFacts("claude-sonnet-5-5", "sonnet-5-5", _SONNET_5),
     ModelFacts("claude-sonnet-5", "sonnet-5", _SONNET_5),
-    ModelFacts("claude-sonnet-4-6", "sonnet-4", _SONNET_4),
-    ModelFacts("claude-sonnet-4-5", "sonnet-4", _SONNET_4, 200_000, 64_000),
+    ModelFacts("claude-sonnet-4-6", "sonnet-4", _SONNET_4, **_STANDARD_IMAGES),
+    ModelFacts("claude-sonnet-4-5", "sonnet-4", _SONNET_4, 200_000, 64_000, **_STANDARD_IMAGES),
     ModelFacts("claude-haiku-5-5", "haiku-5-5", _HAIKU_5_5),
-    ModelFacts("claude-haiku-4-5", "haiku-4-5", _HAIKU_4_5, 200_000, 64_000),
+    ModelFacts("claude-haiku-4-5", "haiku-4-5", _HAIKU_4_5, 200_000, 64_000, **_STANDARD_IMAGES),
 )
 _LONGEST_FIRST: Final = sorted(MODELS, key=lambda facts: -len(facts.prefix))
 _SUFFIX: Final = re.compile(r"$|[@:]|-(?!\d{1,2}(?!\d))")

@@ -11,16 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from headway.core.catalog import ModelFacts, facts_of
+from headway.core.image_size import image_tokens
+from headway.core.usage import Usage
+
 CHARS_PER_TOKEN: Final = 3.5
 """English text: the API's glossary gives about 3.5 characters a token."""
 IMAGE_TOKENS: Final = 1568.0
-"""Upper end for one image at standard resolution; small ones cost less, settled afterwards."""
+"""An image whose size cannot be seen (by URL, by file id)."""
 PDF_TOKENS_PER_BYTE: Final = 1 / 25.0
 """A rough size for a base64 document: pages are not counted without opening it."""
 MESSAGE_OVERHEAD: Final = 4.0
 """Tokens a turn costs beside its text."""
 _LEARN: Final = 0.05
 """Weight of a new observation."""
+_HIT: Final = 0.5
+"""Weight of a cache hit that is better than expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,70 +36,104 @@ class PromptSize:
     characters: int
     fixed: float
     """Tokens that do not depend on characters: images, documents, turns."""
+    cached: bool = False
+    """It asks for prompt caching, so part of it may not count against the limit."""
 
 
 def measure(params: Mapping[str, object]) -> PromptSize:
     """The size of a request body: system prompt, tools and messages."""
-    characters, fixed = 0, 0.0
+    model = params.get("model")
+    scale = _Scale(facts_of(model) if isinstance(model, str) else None)
+    scale.cached = params.get("cache_control") is not None
     for name in ("system", "tools", "messages"):
-        c, f = _walk(params.get(name))
-        characters, fixed = characters + c, fixed + f
+        scale.add(params.get(name))
     messages = params.get("messages")
     turns = len(cast("list[object]", messages)) if isinstance(messages, list) else 1
-    return PromptSize(characters, fixed + turns * MESSAGE_OVERHEAD)
+    return PromptSize(scale.characters, scale.fixed + turns * MESSAGE_OVERHEAD, scale.cached)
 
 
-def _walk(value: object) -> tuple[int, float]:
-    if isinstance(value, str):
-        return len(value), 0.0
-    if isinstance(value, Mapping):
-        block = cast("Mapping[str, object]", value)
-        kind = block.get("type")
+class _Scale:
+    """Adds up what it is given."""
+
+    def __init__(self, facts: ModelFacts | None) -> None:
+        self.characters = 0
+        self.fixed = 0.0
+        self.cached = False
+        self._edge = facts.image_edge if facts else 2576
+        self._most = facts.image_most if facts else 4784
+
+    def add(self, value: object) -> None:
+        """Text, blocks, and whatever holds them."""
+        if isinstance(value, str):
+            self.characters += len(value)
+        elif isinstance(value, Mapping):
+            self._add_block(cast("Mapping[str, object]", value))
+        elif isinstance(value, list | tuple):
+            for item in cast("Iterable[object]", value):
+                self.add(item)
+        elif isinstance(value, int | float):
+            self.characters += 8
+
+    def _add_block(self, block: Mapping[str, object]) -> None:
+        if block.get("cache_control") is not None:
+            self.cached = True
+        kind, source = block.get("type"), block.get("source")
         if kind == "image":
-            return 0, IMAGE_TOKENS
-        if kind == "document":
-            return _document(block)
-        return _sum(block.values())
-    if isinstance(value, list | tuple):
-        return _sum(cast("Iterable[object]", value))
-    return (8, 0.0) if isinstance(value, int | float) else (0, 0.0)
+            data = _data_of(source)
+            tokens = image_tokens(data, self._edge, self._most) if data else None
+            self.fixed += IMAGE_TOKENS if tokens is None else tokens
+        elif kind == "document":
+            self._add_document(source)
+        else:
+            for name, value in block.items():
+                if name != "cache_control":
+                    self.add(value)
+
+    def _add_document(self, source: object) -> None:
+        fields = cast("Mapping[str, object]", source if isinstance(source, Mapping) else {})
+        data = _data_of(fields)
+        if "content" in fields:  # a document made of text and image blocks
+            self.add(fields["content"])
+        elif data is None:
+            self.fixed += IMAGE_TOKENS
+        elif fields.get("media_type") == "text/plain":
+            self.characters += len(data)
+        else:
+            self.fixed += len(data) * PDF_TOKENS_PER_BYTE
 
 
-def _document(block: Mapping[str, object]) -> tuple[int, float]:
-    source = block.get("source")
-    if isinstance(source, Mapping):
-        if "content" in source:  # a document made of text and image blocks
-            return _walk(cast("Mapping[str, object]", source)["content"])
-        data = cast("Mapping[str, object]", source).get("data")
-        if isinstance(data, str):
-            media = cast("Mapping[str, object]", source).get("media_type")
-            return (len(data), 0.0) if media == "text/plain" else (0, len(data) * PDF_TOKENS_PER_BYTE)
-    return 0, IMAGE_TOKENS
-
-
-def _sum(values: Iterable[object]) -> tuple[int, float]:
-    characters, fixed = 0, 0.0
-    for value in values:
-        c, f = _walk(value)
-        characters, fixed = characters + c, fixed + f
-    return characters, fixed
+def _data_of(source: object) -> str | None:
+    data = cast("Mapping[str, object]", source).get("data") if isinstance(source, Mapping) else None
+    return data if isinstance(data, str) else None
 
 
 class TokenEstimator:
-    """Characters to tokens for one model; the ratio follows what ``usage`` reports."""
+    """Characters to tokens for one model; the ratio follows what ``usage`` reports.
+
+    A prompt that asks for caching is taken whole until a hit was seen; from then on by the share that
+    counted against the limit: cache reads do not.
+    """
 
     def __init__(self, chars_per_token: float = CHARS_PER_TOKEN) -> None:
         self._tokens = 0.0
         self._characters = 0.0
+        self._limited_share = 1.0
         self.tokens_per_char = 1.0 / chars_per_token
 
     def estimate(self, size: PromptSize) -> float:
-        """Expected input tokens of a prompt."""
-        return size.fixed + size.characters * self.tokens_per_char
+        """Expected input tokens of a prompt that count against the limit."""
+        whole = size.fixed + size.characters * self.tokens_per_char
+        return whole * self._limited_share if size.cached else whole
 
-    def learn(self, size: PromptSize, true_input: float) -> None:
-        """Take in what a prompt really cost, cached tokens included."""
-        text = true_input - size.fixed
+    def learn(self, size: PromptSize, usage: Usage) -> None:
+        """Take in what a prompt really cost."""
+        whole = usage.true_input
+        if size.cached and whole > 0:
+            share = usage.limited_input / whole
+            # The first hit is believed at once, a miss little by little: entries expire one at a time.
+            weight = _LEARN if share > self._limited_share else _HIT
+            self._limited_share += (share - self._limited_share) * weight
+        text = whole - size.fixed
         if size.characters < 16 or text <= 0:
             return
         # A ratio of sums, not a mean of ratios: what is settled is the sum.

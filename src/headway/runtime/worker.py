@@ -152,7 +152,7 @@ class Worker:
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         request = job.record.request
-        self._estimator(request.model).learn(job.size, reply.usage.true_input)
+        self._estimator(request.model).learn(job.size, reply.usage)
         cost = cost_of(request.model, reply.usage)
         event = Succeeded(now, reply.body, reply.usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, reply.message)
