@@ -79,7 +79,7 @@ class BudgetKey:
     group: str
     """Model group."""
     tier: str = ""
-    """``service_tier`` when the request names one."""
+    """``standard_only`` for requests that may not draw on Priority Tier."""
     speed: str = ""
     """``fast`` has a pool of its own."""
 

@@ -204,3 +204,29 @@ def test_limits_never_raise_and_are_never_nan(headers: dict[str, str]) -> None:
         assert math.isfinite(bucket.limit) and bucket.limit > 0
         assert bucket.remaining is None or math.isfinite(bucket.remaining)
         assert bucket.reset_after is None or math.isfinite(bucket.reset_after)
+
+
+def test_priority_tier_adds_to_the_standard_tokens() -> None:
+    headers = headers_of(input_tokens_limit="1000000", input_tokens_remaining="200000", requests_limit="50")
+    priority = {
+        "anthropic-priority-input-tokens-limit": "500000",
+        "anthropic-priority-input-tokens-remaining": "400000",
+    }
+    both = httpx2.Headers({**headers, **priority})
+    assert limit_report(both).buckets == (
+        (Dimension.REQUESTS, Bucket(50.0)),
+        (Dimension.INPUT, Bucket(1_500_000.0, 600_000.0)),
+    )
+    assert dict(limit_report(both, standard_only=True).buckets)[Dimension.INPUT] == Bucket(
+        1_000_000.0, 200_000.0
+    )
+
+
+def test_subscription_headers_tell_no_rate() -> None:
+    assert not limit_report(
+        {
+            "anthropic-ratelimit-unified-status": "allowed",
+            "anthropic-ratelimit-unified-5h-reset": "1795000000",
+            "anthropic-ratelimit-unified-reset": "1795000000",
+        }
+    )

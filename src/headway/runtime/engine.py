@@ -236,7 +236,10 @@ class Engine:
             usage=tally.usage,
             cost=tally.cost,
             cost_unknown=tally.cost_unknown,
-            budgets={f"{key.group} {key.speed}".strip(): status for key, status in budgets.items()},
+            budgets={
+                " ".join(filter(None, (key.group, key.tier, key.speed))): status
+                for key, status in budgets.items()
+            },
             halted=self.halted,
         )
 

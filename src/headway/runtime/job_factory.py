@@ -104,5 +104,6 @@ class JobFactory:
 
 def budget_key(account: str, request: Request) -> BudgetKey:
     """Which limits a request counts against."""
-    speed = request.params.get("speed")
-    return BudgetKey(account, group_of(request.model), speed="fast" if speed == "fast" else "")
+    tier = "standard_only" if request.params.get("service_tier") == "standard_only" else ""
+    speed = "fast" if request.params.get("speed") == "fast" else ""
+    return BudgetKey(account, group_of(request.model), tier, speed)

@@ -15,29 +15,49 @@ from headway.core.dimension import TABLE, Dimension
 from headway.core.limits import Bucket, LimitReport
 
 PREFIX: Final = "anthropic-ratelimit-"
+PRIORITY_PREFIX: Final = "anthropic-priority-"
 FAST_PREFIX: Final = "anthropic-fast-"
 """Fast mode has a pool of its own, and headers of its own for tokens."""
 
 
-def limit_report(headers: Mapping[str, str], *, fast: bool = False) -> LimitReport:
-    """What the ``anthropic-ratelimit-*`` headers say (``anthropic-fast-*`` for a request in fast mode); what
-    is missing or garbled is left out."""
-    prefix = FAST_PREFIX if fast else PREFIX
+def limit_report(
+    headers: Mapping[str, str], *, fast: bool = False, standard_only: bool = False
+) -> LimitReport:
+    """What the ``anthropic-ratelimit-*`` headers say; what is missing or garbled is left out.
+
+    ``fast``: the request is in fast mode, whose tokens have a pool and headers of their own. With Priority
+    Tier (its headers are there only when a request is eligible) a request draws on the committed tokens
+    first and on the standard ones after them, so both together are what is left, unless the request asked
+    for ``standard_only``. ``anthropic-ratelimit-unified-*`` (subscriptions) tells no rate and is not read.
+    """
+    date = http_date(headers.get("date"))
     buckets: list[tuple[Dimension, Bucket]] = []
-    date: datetime | None = None
     for row in TABLE:
-        stem = prefix + row.header
-        limit = _number(headers.get(f"{stem}-limit"))
-        if limit is None or limit <= 0:
-            continue
-        reset_after = None
-        if reset := _rfc3339(headers.get(f"{stem}-reset")):
-            date = date or http_date(headers.get("date"))
-            # Both stamps are the server's: our own clock may be wrong.
-            reset_after = (reset - date).total_seconds() if date else None
-        remaining = _number(headers.get(f"{stem}-remaining"))
-        buckets.append((row.dimension, Bucket(limit, remaining, reset_after)))
+        bucket = _bucket(headers, f"{FAST_PREFIX if fast else PREFIX}{row.header}", date)
+        if bucket and not fast and not standard_only:
+            bucket = _joined(bucket, _bucket(headers, f"{PRIORITY_PREFIX}{row.header}", date))
+        if bucket:
+            buckets.append((row.dimension, bucket))
     return LimitReport(tuple(buckets))
+
+
+def _bucket(headers: Mapping[str, str], stem: str, date: datetime | None) -> Bucket | None:
+    limit = _number(headers.get(f"{stem}-limit"))
+    if limit is None or limit <= 0:
+        return None
+    reset = _rfc3339(headers.get(f"{stem}-reset"))
+    # Both stamps are the server's: our own clock may be wrong.
+    reset_after = (reset - date).total_seconds() if reset and date else None
+    return Bucket(limit, _number(headers.get(f"{stem}-remaining")), reset_after)
+
+
+def _joined(standard: Bucket, priority: Bucket | None) -> Bucket:
+    """Two buckets that a request may draw on, as one; when they are full again cannot be said of both."""
+    if priority is None:
+        return standard
+    known = standard.remaining is not None and priority.remaining is not None
+    remaining = (standard.remaining or 0.0) + (priority.remaining or 0.0) if known else None
+    return Bucket(standard.limit + priority.limit, remaining)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

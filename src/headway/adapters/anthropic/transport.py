@@ -86,7 +86,7 @@ class AnthropicTransport:
         if not hasattr(response, "http_response"):  # a middleware of the client answered by itself
             return _read(request, response, None, NO_REPORT, None)
         raw = cast("AsyncAPIResponse[Message]", response)
-        report = limit_report(raw.headers, fast=_is_fast(request))
+        report = _report(request, raw.headers)
         try:
             message = cast("object", await raw.parse())
         except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the body
@@ -97,7 +97,7 @@ class AnthropicTransport:
         """For answers that may take longer than the API holds a plain response open."""
         async with self._client.messages.stream(**_arguments(request, self._streamed)) as stream:
             headers = stream.response.headers
-            report = limit_report(headers, fast=_is_fast(request))
+            report = _report(request, headers)
             request_id = headers.get("request-id")
             complete = False
             try:
@@ -145,6 +145,11 @@ def _with_betas(betas: object, given: Mapping[str, str]) -> dict[str, str]:
 
 def _is_fast(request: Request) -> bool:
     return request.params.get("speed") == "fast"
+
+
+def _report(request: Request, headers: Mapping[str, str]) -> LimitReport:
+    standard_only = request.params.get("service_tier") == "standard_only"
+    return limit_report(headers, fast=_is_fast(request), standard_only=standard_only)
 
 
 def _unreadable(request: Request, error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
