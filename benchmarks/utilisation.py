@@ -50,6 +50,8 @@ def main() -> None:
             for run in runs
         ]
         options.json.write_text(json.dumps(rows, indent=1))
+    if options.markdown:
+        print(report.table(runs))
     for text in missed:
         print(f"missed: {text}")
     if options.check or options.quick:
@@ -74,6 +76,9 @@ def _options() -> argparse.Namespace:
     add("--seed", type=int, default=1, help="of the first run")
     add("--json", type=Path, metavar="FILE", help="all figures, with what the server saw in every second")
     add("--series", action="store_true", help="print what the server saw in every second")
+    add(
+        "--markdown", action="store_true", help="a table of efficiency / requests per finished job at the end"
+    )
     add("--check", action="store_true", help="exit with 1 if headway misses a target of issue 3")
     add("--quick", action="store_true", help="two short workloads, for CI: exit with 1 if a job is lost")
     return parser.parse_args()

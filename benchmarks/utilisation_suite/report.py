@@ -46,7 +46,8 @@ def medians(runs: Sequence[Figures]) -> Figures:
     numbers = {
         row.name: _median([getattr(run, row.name) for run in runs])
         for row in fields(Figures)
-        if row.name not in {"contender", "workload", "seed", "timed_out", "errors", "series"}
+        if row.name
+        not in {"contender", "workload", "seed", "failed", "lost", "timed_out", "errors", "series"}
     }
     errors = {why: count for run in runs for why, count in run.errors.items()}
     return replace(
@@ -83,6 +84,28 @@ def series(run: Figures) -> Iterable[str]:
         levels = " ".join(f"{level:.0f}" for level in next(iter(row["levels"].values()), ()))
         counts = f"{row['arrivals']:7} {row['successes']:5} {row['refused_429']:4} {row['overloaded_529']:4}"
         yield f"{row['at']:4} {counts} {row['input_tokens']:7.0f} {row['output_tokens']:7.0f}  {levels}"
+
+
+def table(runs: Sequence[Figures]) -> str:
+    """A Markdown table: workloads down, contenders across, medians over the seeds."""
+    workloads = list(dict.fromkeys(run.workload for run in runs))
+    contenders = list(dict.fromkeys(run.contender for run in runs))
+    rows = [["", *contenders], ["---"] * (len(contenders) + 1)]
+    for workload in workloads:
+        cells = [
+            [run for run in runs if (run.workload, run.contender) == (workload, name)] for name in contenders
+        ]
+        rows.append([workload, *(_cell(medians(found)) if found else "" for found in cells)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _cell(run: Figures) -> str:
+    text = f"{run.efficiency:.3f} / {run.requests_per_job:.3f}"
+    if run.interactive_p50 is not None:
+        text += f", {_ratio(run.interactive_p50).strip()}× / {_ratio(run.interactive_p99).strip()}×"
+    if run.timed_out:
+        return f"did not finish ({run.finished} of {run.jobs})"
+    return text + (f", {run.failed + run.lost} failed" if run.failed + run.lost else "")
 
 
 def _ratio(value: float | None) -> str:

@@ -130,9 +130,10 @@ def fake_api(
     limits: Annotated[
         str,
         typer.Option(
-            metavar="LIMITS", help="requests=3000,input=600k,output=120k per minute. Default: none."
+            metavar="LIMITS",
+            help="Per minute; what is left out is unlimited, and without limits there are no headers.",
         ),
-    ] = "",
+    ] = "requests=10k,input=10M,output=2M",
     burst: Annotated[
         float | None,
         typer.Option(metavar="SECONDS", help="What a bucket holds, in seconds of its limit (60)."),

@@ -15,6 +15,9 @@ from headway.testing.fake_api.plain import from_plain
 from headway.testing.fake_api.serving import serve
 from headway.testing.fake_api.spawned import READY
 
+SCALE = "requests=10k,input=10M,output=2M"
+"""The limits of the Scale tier."""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -23,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--host", default="127.0.0.1")
     add("--port", type=int, default=8787, help="0 takes a free one")
-    add("--limits", default="", help="requests=3000,input=600k,output=120k (a minute; left out: unlimited)")
+    add("--limits", default=SCALE, help=f"a minute; left out: unlimited; default {SCALE}")
     add("--burst", type=float, help="depth of the buckets in seconds of their limit (60)")
     add("--latency", help="ttft=0.5,speed=80,jitter=0.2,refusal=0.05 or instant")
     add("--output", help="mean=50,sigma=0.6: tokens of a reply, lognormal")

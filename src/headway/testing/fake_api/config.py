@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from headway.testing.fake_api.fault import FaultRule
-from headway.testing.fake_api.limits import FakeLimits, parse_pairs
+from headway.testing.fake_api.limits import SCALE_TIER, FakeLimits, parse_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,10 @@ class HeaderPolicy:
 
 @dataclass(frozen=True, slots=True)
 class FakeConfig:
-    """One fake API. Every default suits a test-suite: no limits, no faults, about 75 ms a reply."""
+    """One fake API. Every default suits a test-suite: the limits of the Scale tier, no faults,
+    about 75 ms a reply."""
 
-    limits: FakeLimits = field(default_factory=FakeLimits)
+    limits: FakeLimits = SCALE_TIER
     """Limits of every model group that ``group_limits`` does not name."""
     group_limits: Mapping[str, FakeLimits] = field(default_factory=dict[str, FakeLimits])
     """Limits by group (``opus-4.x``, ``sonnet-4.x``, ``fable-5.x``, otherwise the model id)."""

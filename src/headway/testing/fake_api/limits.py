@@ -76,3 +76,7 @@ def parse_limits(text: str, burst: float | None = None) -> FakeLimits:
     if burst is not None:
         values["burst"] = burst
     return FakeLimits(**values)
+
+
+SCALE_TIER = FakeLimits(10_000, 10_000_000, 2_000_000)
+"""What the API grants most models on its Scale tier (August 2026)."""
