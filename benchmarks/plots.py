@@ -1,7 +1,7 @@
 """The figures and numbers of docs/concepts/budgets.md: ``python benchmarks/plots.py``.
 
-Runs the simulator, draws ``docs/concepts/budgets/*.svg`` and writes tables and values of constants into the page;
-every run is of one fixed seed. Needs matplotlib. ``--only headers,tail``: these alone. ``--png DIR``: PNG files
+Runs the simulator, draws ``docs/concepts/budgets/*.svg`` and writes ``numbers.md`` beside them and
+the values of constants into the page; every run is of one fixed seed. Needs matplotlib. ``--only headers,tail``: these alone. ``--png DIR``: PNG files
 there, and nothing else is written. ``--check``: does the page give the constants as the code has them?
 ``--quick`` is for continuous integration and writes nothing.
 """
@@ -32,6 +32,14 @@ from simulation.sheet import Sheet
 from simulation.variants import AS_BUILT, varied
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "concepts" / "budgets.md"
+NUMBERS: Final = PAGE.with_suffix("") / "numbers.md"
+INTRODUCTION: Final = """# Numbers of the adaptive budget
+
+Written by `python benchmarks/plots.py`; what they are about: [the adaptive budget](../budgets.md). Each line is one
+run of one seed: 300 s of endless work (learner: 600 s), or a short run (`F-`) of about 35 s. "% of the limit" is what
+was used of the bucket's first content and its refill; of short runs, how near the last admission comes to the
+earliest possible one. Jain's index is 1 when all processes get the same, 1/N when one gets all.
+"""
 INPUT, OUTPUT = 1, 2
 OUTPUTS: Final = replace(S.load, input=400, output_sigma=1.2, max_output=8192)
 SECONDS: Final = "level,\nseconds of the limit"
@@ -265,7 +273,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    text = PAGE.read_text() if PAGE.exists() else ""
+    text = PAGE.read_text()
+    numbers = NUMBERS.read_text() if NUMBERS.exists() and options.only else INTRODUCTION
     if options.quick or options.check:
         print("\n".join(stale(text)) or "the page has the constants of the code")
     if options.check:
@@ -287,9 +296,10 @@ def main() -> int:
             sheet.save(folder / f"{figure.__name__}.{'png' if options.png else 'svg'}")
             table = TITLE + "\n".join(rows)
             print(f"{figure.__name__}\n{table}")
-            text = with_table(text, figure.__name__, table)
-    if not options.quick and not options.png and text:
+            numbers = with_table(numbers, figure.__name__, figure.__doc__ or "", table)
+    if not options.quick and not options.png:
         PAGE.write_text(with_constants(text))
+        NUMBERS.write_text(numbers)
     return 0
 
 

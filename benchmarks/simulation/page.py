@@ -32,8 +32,9 @@ def with_constants(text: str) -> str:
     return CONSTANT.sub(lambda m: f"| `{m[1]}.{m[2]}` | {value_of(m[1], m[2])} |", text)
 
 
-def with_table(text: str, name: str, table: str) -> str:
-    """The page with the table of a figure in its place."""
-    begin, end = f"<!-- {name} -->\n\n", "\n\n<!-- end -->"
-    place = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    return place.sub(lambda _: begin + table + end, text)
+def with_table(text: str, name: str, about: str, table: str) -> str:
+    """The page with this section in the place of the old one, or at the end."""
+    section = f"## {name}\n\n{about}\n\n{table}\n"
+    place = re.compile(rf"^## {name}\n.*?(?=\n## |\Z)", re.DOTALL | re.MULTILINE)
+    found = place.search(text)
+    return place.sub(lambda _: section, text, count=1) if found else f"{text}\n{section}"

@@ -102,7 +102,7 @@ def table(runs: Sequence[Figures]) -> str:
 def _cell(run: Figures) -> str:
     text = f"{run.efficiency:.3f} / {run.requests_per_job:.3f}"
     if run.interactive_p50 is not None:
-        text += f", {_ratio(run.interactive_p50).strip()}× / {_ratio(run.interactive_p99).strip()}×"
+        text += f", {_ratio(run.interactive_p50).strip()}x / {_ratio(run.interactive_p99).strip()}x"
     if run.timed_out:
         return f"did not finish ({run.finished} of {run.jobs})"
     return text + (f", {run.failed + run.lost} failed" if run.failed + run.lost else "")
