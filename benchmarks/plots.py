@@ -1,8 +1,8 @@
 """The figures and numbers of docs/concepts/budgets.md: ``python benchmarks/plots.py``.
 
-Runs the simulator, draws ``docs/concepts/budgets/*.svg`` and writes ``numbers.md`` beside them and
-the values of constants into the page; every run is of one fixed seed. Needs matplotlib. ``--only headers,tail``: these alone. ``--png DIR``: PNG files
-there, and nothing else is written. ``--check``: does the page give the constants as the code has them?
+Runs the simulator, each run of one fixed seed; draws ``docs/concepts/budgets/*.svg``, writes ``numbers.md`` beside
+them and the values of constants into the page. Needs matplotlib. ``--only headers,tail``: these alone. ``--png DIR``:
+PNG files there, and nothing else is written. ``--check``: does the page give the constants as the code has them?
 ``--quick`` is for continuous integration and writes nothing.
 """
 
@@ -155,7 +155,7 @@ def price() -> Drawn:
     sheet.axes[0].set_xlabel("level / target")
     switch = "switch instead of price"
     for panel, variant, network in ((1, AS_BUILT, REPLIES), (2, AS_BUILT, FIRST_BYTES), (3, switch, REPLIES)):
-        film = Film(replace(S, clients=4), 600, step=5, join=40, variant=variant, network=network)
+        film = Film(replace(S, clients=4), 600, step=8, join=40, variant=variant, network=network)
         shares = [film.admitted(20.0, client) for client in range(4)]
         colors = ("#1a1a1a", "#6d6d6d", "#a8a8a8", "#dddddd")
         names = [f"process {n + 1}" for n in range(4)] if panel == 1 else ()
@@ -249,16 +249,8 @@ def limits() -> Drawn:
     return sheet, [row(ALL[name]) for name in names]
 
 
-FIGURES: Final[tuple[Callable[[], Drawn], ...]] = (
-    headers,
-    others,
-    outputs,
-    price,
-    learner,
-    circuit,
-    tail,
-    limits,
-)
+FIGURES: Final[tuple[Callable[[], Drawn], ...]]
+FIGURES = (headers, others, outputs, price, learner, circuit, tail, limits)
 TITLE: Final = (
     "| run | processes | how | % of the limit | 429s per 1,000 | 529s | Jain | interactive p99, s |\n"
     "|---|---|---|---|---|---|---|---|\n"
@@ -270,8 +262,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="names of figures, comma-separated")
     parser.add_argument("--png", type=Path, help="a directory for PNG files")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--quick", action="store_true")
+    for name in ("--check", "--quick"):
+        parser.add_argument(name, action="store_true")
     options = parser.parse_args()
     text = PAGE.read_text()
     numbers = NUMBERS.read_text() if NUMBERS.exists() and options.only else INTRODUCTION

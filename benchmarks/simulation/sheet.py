@@ -62,6 +62,6 @@ class Sheet:
             self.figure.savefig(path, dpi=110)
             return
         self.figure.savefig(path, metadata={"Date": None, "Creator": None})
-        text = re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}", path.read_text())
+        text = re.sub(r"\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", path.read_text())
         path.write_text("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
         assert path.stat().st_size < MOST, f"{path.name} has {path.stat().st_size} bytes"
