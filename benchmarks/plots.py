@@ -155,7 +155,7 @@ def price() -> Drawn:
     sheet.axes[0].set_xlabel("level / target")
     switch = "switch instead of price"
     for panel, variant, network in ((1, AS_BUILT, REPLIES), (2, AS_BUILT, FIRST_BYTES), (3, switch, REPLIES)):
-        film = Film(replace(S, clients=4), 600, step=8, join=40, variant=variant, network=network)
+        film = Film(replace(S, clients=4), 600, step=6, join=40, variant=variant, network=network)
         shares = [film.admitted(20.0, client) for client in range(4)]
         colors = ("#1a1a1a", "#6d6d6d", "#a8a8a8", "#dddddd")
         names = [f"process {n + 1}" for n in range(4)] if panel == 1 else ()

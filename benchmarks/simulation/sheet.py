@@ -9,6 +9,9 @@ from typing import Final
 
 STYLES: Final = (("#000000", "-"), ("#e69f00", "-"), ("#0072b2", "--"), ("#7f7f7f", ":"))
 """Dark, light, dashed, dotted: told apart without colour."""
+TAG: Final = re.compile(r"<[^>]*>")
+LONG: Final = re.compile(r"\d+\.\d{2,}")
+FONTS: Final = re.compile(r"font-family: [^;\"]*")
 MOST: Final = 60_000
 """Bytes of a figure."""
 
@@ -62,6 +65,7 @@ class Sheet:
             self.figure.savefig(path, dpi=110)
             return
         self.figure.savefig(path, metadata={"Date": None, "Creator": None})
-        text = re.sub(r"\d+\.\d{2,}", lambda m: f"{float(m[0]):.1f}", path.read_text())
+        text = TAG.sub(lambda tag: LONG.sub(lambda m: f"{float(m[0]):.1f}", tag[0]), path.read_text())
+        text = FONTS.sub("font-family: sans-serif", text)
         path.write_text("".join(f"{line.rstrip()}\n" for line in text.splitlines()))
         assert path.stat().st_size < MOST, f"{path.name} has {path.stat().st_size} bytes"
