@@ -63,7 +63,7 @@ def row(scenario: Scenario, variant: str = AS_BUILT, end: float = 300.0) -> str:
 def headers() -> Drawn:
     """The rule for headers."""
     heard: list[tuple[float, ...]] = []
-    sync = Mirror._sync
+    sync, short = Mirror._sync, ALL["F-told"]
 
     def listen(self: Mirror, remaining: float, mark: Any, now: float) -> None:
         if self.rate == short.rules.limits[INPUT] / 60:
@@ -72,7 +72,6 @@ def headers() -> Drawn:
             heard.append(tuple(value / self.rate for value in (now * self.rate, remaining, low, high)))
         sync(self, remaining, mark, now)
 
-    short = ALL["F-told"]
     with patch.object(Mirror, "_sync", listen):
         built = Film(short, 60, step=0.1)
     naive = Film(short, 60, step=0.1, variant="header overwrites level")
@@ -94,8 +93,8 @@ def headers() -> Drawn:
     sheet.line(1, naive.times, naive.series(lambda f: f.truth(INPUT)), "the server's", 1)
     sheet.line(2, naive.times, naive.series(lambda f: f.server.counts.refused), "overwritten", 1)
     sheet.line(2, built.times, built.series(lambda f: f.server.counts.refused), "as built", 0)
-    how = (AS_BUILT, "header overwrites level", "point instead of interval")
-    return sheet, [row(ALL[name], each, 150) for name in ("F-told", "F-tiny", "S8-C1") for each in how]
+    how = (AS_BUILT, "header overwrites level", "point instead of interval", "no reorder window")
+    return sheet, [row(ALL[name], each) for name in ("F-told", "F-tiny", "S8-C1") for each in how]
 
 
 def others() -> Drawn:
@@ -130,7 +129,7 @@ def outputs() -> Drawn:
         sheet.line(1, film.times, film.series(lambda f: f.status[0].in_flight), variant, style)
         sheet.line(2, film.times, film.series(lambda f: f.server.counts.refused), variant, style)
     sheet.axes[0].axhline(0, color="#7f7f7f", lw=0.8)
-    return sheet, [row(scarce, each, 150) for each in how]
+    return sheet, [row(scarce, each) for each in how]
 
 
 def price() -> Drawn:
@@ -155,7 +154,7 @@ def price() -> Drawn:
     sheet.axes[0].set_xlabel("level / target")
     switch = "switch instead of price"
     for panel, variant, network in ((1, AS_BUILT, REPLIES), (2, AS_BUILT, FIRST_BYTES), (3, switch, REPLIES)):
-        film = Film(replace(S, clients=4), 600, step=6, join=40, variant=variant, network=network)
+        film = Film(replace(S, clients=4), 600, step=10, join=40, variant=variant, network=network)
         shares = [film.admitted(20.0, client) for client in range(4)]
         colors = ("#1a1a1a", "#6d6d6d", "#a8a8a8", "#dddddd")
         names = [f"process {n + 1}" for n in range(4)] if panel == 1 else ()
@@ -164,7 +163,10 @@ def price() -> Drawn:
         axis.set_ylim(0, 1.5)
         axis.grid(visible=False)
     together = [row(replace(S, name=f"S, {n}", clients=n), AS_BUILT) for n in (1, 2, 4, 8, 16)]
-    return sheet, [*together, row(replace(S, name="S, 4", clients=4), switch), row(ALL["F-4procs"])]
+    together.append(row(replace(S, name="S, 4", clients=4), switch))
+    few = replace(S, name="S, 4", clients=4), ALL["F-4procs"]
+    divided = [replace(each, name=f"{each.name}, share=1/4", share=0.25) for each in few]
+    return sheet, [*together, *(row(each) for each in (few[1], *divided))]
 
 
 def learner() -> Drawn:
@@ -271,10 +273,9 @@ def main() -> int:
         print("\n".join(stale(text)) or "the page has the constants of the code")
     if options.check:
         return 1 if stale(text) else 0
-    drawing = find_spec("matplotlib") is not None
     if options.quick:
         print(TITLE + row(ALL["F-told"]))
-    if not drawing:
+    if find_spec("matplotlib") is None:
         print("matplotlib is missing: nothing is drawn")
         return 0 if options.quick else 1
     with tempfile.TemporaryDirectory() as scratch:

@@ -76,9 +76,11 @@ class Film:
         """Input tokens admitted around every frame, in multiples of the first limit."""
         who = self.clients if client is None else [self.clients[client]]
         taken = [one for each in who for one in each.taken]
-        half = window / 2
+        half, end = window / 2, self.outcome.makespan
         return [
-            sum(size for t, size in taken if at - half <= t < at + half) / window / self.rate
+            math.nan
+            if at + half > end
+            else sum(size for t, size in taken if at - half <= t < at + half) / window / self.rate
             for at in self.times
         ]
 

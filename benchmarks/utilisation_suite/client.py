@@ -47,10 +47,12 @@ async def run(errand: Errand, workload: Workload, pipe: TextIO) -> Account:
         account.base_mib = _peak_mib()
         cpu, wall = time.process_time(), time.perf_counter()
         bulk = asyncio.create_task(contender.bulk(jobs, done))
+        ticking = asyncio.create_task(_tick(account))
         visitors = asyncio.create_task(_visit(contender, urgent, workload, errand.seed, account))
         _, late = await asyncio.wait({bulk}, timeout=workload.time_limit)
         account.timed_out = bool(late)
         await _call_off(visitors)
+        await _call_off(ticking)
         account.seconds = time.perf_counter() - wall
         account.cpu_seconds = time.process_time() - cpu
         account.peak_mib = _peak_mib()
@@ -89,6 +91,14 @@ async def _visit(
         if visits:
             await asyncio.wait(visits, timeout=30)
         raise
+
+
+async def _tick(account: Account) -> None:
+    """Notice when the event loop comes late."""
+    while True:
+        begin = time.perf_counter()
+        await asyncio.sleep(0.1)
+        account.stall = max(account.stall, time.perf_counter() - begin - 0.1)
 
 
 async def _call_off(task: asyncio.Task[None]) -> None:

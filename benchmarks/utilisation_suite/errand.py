@@ -37,6 +37,8 @@ class Account:
     """Largest resident set of the process, its imports included."""
     base_mib: float = 0.0
     """The same when everything was imported and open, before the first job."""
+    stall: float = 0.0
+    """Longest that the event loop was late, in seconds: blocked by the contender, or the machine was busy."""
     timed_out: bool = False
     error: str = ""
     """Why the contender broke down altogether."""

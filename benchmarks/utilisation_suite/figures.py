@@ -44,6 +44,8 @@ class Figures:
     """The same before the first job."""
     spread: float = 0.0
     """Seconds between the first and the last process to end."""
+    stall: float = 0.0
+    """Longest that a client's event loop was late, in seconds."""
     timed_out: bool = False
     errors: dict[str, int] = field(default_factory=dict[str, int])
     """Why jobs failed."""
@@ -100,6 +102,7 @@ def figures_of(
         peak_mib=max(account.peak_mib for account in accounts),
         base_mib=max(account.base_mib for account in accounts),
         spread=max(ends) - min(ends),
+        stall=max(account.stall for account in accounts),
         timed_out=any(account.timed_out for account in accounts),
         errors=dict(errors.most_common(5)),
         series=[_second(row) for row in stats.to_json()["series"]],

@@ -28,6 +28,8 @@ def line(run: Figures) -> str:
     note = f"  did not finish: {run.finished} of {run.jobs}" if run.timed_out else ""
     if run.spread > 0.5:
         note += f"  processes ended {run.spread:.1f} s apart"
+    if run.stall > 0.5:
+        note += f"  stalled for {run.stall:.1f} s"
     if run.errors:
         note += "  " + "; ".join(f"{count}x {why}" for why, count in list(run.errors.items())[:2])[:200]
     return (

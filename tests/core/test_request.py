@@ -227,7 +227,7 @@ def test_what_json_cannot_hold_is_a_clear_error(value: object) -> None:
 
 def test_deep_but_built_by_hand() -> None:
     with pytest.raises(RequestError, match="nested too deeply"):
-        Request({**DEFAULTS, "messages": deep(5000)}).content_hash()
+        Request({**DEFAULTS, "messages": deep(100_000)}).content_hash()
 
 
 def test_repr_shows_no_prompt() -> None:
