@@ -15,10 +15,13 @@ import tracemalloc
 
 import anyio
 
-from headway import Scheduler
+from headway import Limits, Scheduler
 from headway.testing.transport import ScriptedTransport, Sent, reply
 
 REPLY = reply("ok")
+MODEL = "claude-sonnet-5-5"
+TOLD = Limits(requests=1e9, input=1e12, output=1e12)
+"""No limit, so that nothing is paced: only our own work is measured."""
 
 
 def instant(sent: Sent) -> object:
@@ -48,7 +51,7 @@ async def mapped(jobs: int) -> tuple[float, int]:
             yield f"prompt {taken % 100}"
 
     cpu = time.process_time()
-    async with Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport()) as scheduler:
+    async with Scheduler(model=MODEL, max_tokens=64, transport=transport(), limits=TOLD) as scheduler:
         async for _ in scheduler.map(prompts()):  # type: ignore[arg-type]
             done += 1
             ahead = max(ahead, taken - done)
@@ -59,7 +62,7 @@ async def submitted(jobs: int) -> tuple[float, float]:
     """CPU seconds and bytes per queued job, all submitted before the first is sent."""
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    async with Scheduler(model="claude-sonnet-5-5", max_tokens=64, transport=transport()) as scheduler:
+    async with Scheduler(model=MODEL, max_tokens=64, transport=transport(), limits=TOLD) as scheduler:
         held = [scheduler.submit(f"prompt {i % 100}") for i in range(jobs)]
         size = (tracemalloc.get_traced_memory()[0] - before) / jobs
         tracemalloc.stop()
