@@ -38,7 +38,9 @@ IMPURE_MODULES = {
 
 def test_import_contracts() -> None:
     """In a process of its own: the linter reconfigures logging for everybody in its process."""
-    code = "import sys; from importlinter.cli import lint_imports as l; sys.exit(l(no_cache=True, no_logo=True))"
+    code = (
+        "import sys; from importlinter.cli import lint_imports as l; sys.exit(l(no_cache=True, no_logo=True))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -71,6 +71,15 @@ def _finite(scenario: Scenario, rng: random.Random) -> tuple[list[Job], float]:
     return made, min(job.first_byte + job.output / job.speed + 2 * low for job in made)
 
 
+def _part(batch: list[Job], index: int, scenario: Scenario) -> list[Job]:
+    """The jobs of one client."""
+    if not scenario.uneven:
+        return batch[index :: scenario.clients]
+    total = scenario.clients * (scenario.clients + 1) // 2
+    begin, width = index * (index + 1) // 2, index + 1
+    return [job for number, job in enumerate(batch) if begin <= number % total < begin + width]
+
+
 def bound(rules: Rules, totals: list[float]) -> float:
     """Seconds in which a fluid drains the binding bucket, full at the start: nobody can be faster."""
     left = list(totals)
@@ -108,7 +117,7 @@ def run(scenario: Scenario, seed: int, seconds: float | None = None) -> Outcome:
     batch, shortest = _finite(scenario, rng) if finite else ([], 0.0)
     clients: list[Client] = []
     for index in range(scenario.clients):
-        mine = batch[index :: scenario.clients]
+        mine = _part(batch, index, scenario)
         source = iter(mine) if finite else jobs(scenario.load, random.Random(seed * 1000 + index))
         count = len(mine) if finite else None
         clients.append(Client(engine, server, told, source, scenario.network, rng, count=count))

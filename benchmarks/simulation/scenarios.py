@@ -41,6 +41,8 @@ class Scenario:
     seconds: float = 600.0
     work: float | None = None
     """A finite run: jobs for so many seconds of the limit, beyond the burst."""
+    uneven: bool = False
+    """A finite run: clients share the work as 1 : 2 : 3 : ..., so that they end one after another."""
     target: tuple[float, float] | None = None
     """Least efficiency in %, most 429s per 1,000 jobs. Finite: admission in %, requests per job."""
 
@@ -150,4 +152,59 @@ SHORTS: Final = (
     replace(FINITE, name="F-nonstreaming", network=Network(streaming=False), target=(95, 1.02)),
     replace(FINITE, name="F-interactive", load=replace(SMALL, interactive=2.0), target=(88, 1.03)),
 )
-ALL: Final = {scenario.name: scenario for scenario in (*LONG, *ATTACKS, *SHORTS)}
+QUICK_LOAD: Final = Load(
+    input=210,
+    input_sigma=0.6,
+    output=27,
+    output_sigma=0.5,
+    max_output=256,
+    first_byte=(0.36, 0.44),
+    speed=(72, 88),
+    interactive=0.0,
+)
+"""The jobs of benchmarks/utilisation.py: .8 s each, so that nothing is in flight soon after nothing is sent."""
+QUICK_NET: Final = Network(there=(0.005, 0.02), rejection=0.05, streaming=False)
+SLOW_LOAD: Final = replace(QUICK_LOAD, first_byte=(0.6, 1.1))
+"""The same on a busy machine: the law of the pace is at the edge of swinging."""
+BULK: Final = replace(FINITE, load=QUICK_LOAD, network=QUICK_NET, clients=4, work=28.0)
+"""Pure bulk among several processes: nothing brings news while all of them wait."""
+PROCESSES: Final = (
+    replace(BULK, name="P-4", target=(94, 1.05)),
+    replace(BULK, name="P-4-told", told=1.0, target=(94, 1.05)),
+    replace(rules(BULK, "P-4-C60", depth=60.0), work=60.0, target=(95, 1.05)),
+    replace(rules(BULK, "P-4-C60-told", depth=60.0), work=60.0, told=1.0, target=(95, 1.05)),
+    replace(BULK, name="P-4-uneven", uneven=True, target=(93, 1.05)),
+    replace(BULK, name="P-4-uneven-told", uneven=True, told=1.0, target=(93, 1.05)),
+    replace(rules(BULK, "P-4-uneven-C60", depth=60.0), work=60.0, uneven=True, target=(95, 1.05)),
+    replace(BULK, name="P-4-slow-told", load=SLOW_LOAD, told=1.0, target=(92, 1.05)),
+    replace(BULK, name="P-4-slow-uneven-told", load=SLOW_LOAD, told=1.0, uneven=True, target=(92, 1.05)),
+    replace(BULK, name="P-8", clients=8, target=(93, 1.05)),
+    replace(BULK, name="P-8-told", clients=8, told=1.0, target=(93, 1.05)),
+    replace(rules(BULK, "P-8-C60", depth=60.0), clients=8, work=60.0, target=(95, 1.05)),
+    replace(BULK, name="P-8-uneven-told", clients=8, uneven=True, told=1.0, target=(92, 1.05)),
+    replace(rules(BULK, "P-8-uneven-C60", depth=60.0), clients=8, work=60.0, uneven=True, target=(95, 1.05)),
+    replace(
+        rules(replace(S, load=replace(QUICK_LOAD, input=2000)), "P-4-long"),
+        network=QUICK_NET,
+        clients=4,
+        seconds=300.0,
+        target=(99, 5),
+    ),
+    replace(
+        rules(replace(S, load=replace(QUICK_LOAD, input=2000)), "P-4-long-C6", depth=6.0),
+        network=QUICK_NET,
+        clients=4,
+        seconds=300.0,
+        target=(99, 10),
+    ),
+)
+ALONE: Final = (
+    replace(BULK, name="Q-told", clients=1, told=1.0),
+    replace(BULK, name="Q-untold", clients=1),
+    replace(rules(BULK, "Q-noheaders", headers=False, retry_after=False), clients=1),
+    rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-storm", storms=((8, 16),)),
+    rules(replace(BULK, clients=1, told=1.0), "Q-tenant", tenants=((8, 20, 0.6),)),
+    rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-cut", cuts=((8, 0.25), (18, 1.0))),
+)
+"""The workloads of benchmarks/utilisation.py as the model sees them."""
+ALL: Final = {scenario.name: scenario for scenario in (*LONG, *ATTACKS, *SHORTS, *PROCESSES, *ALONE)}

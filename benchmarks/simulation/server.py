@@ -34,6 +34,8 @@ class Rules:
     skew: float = 0.0
     random_429: float = 0.0
     random_529: float = 0.0
+    retry_after: bool = True
+    """Whether a 429 says when to come back."""
     retry_after_least: float = 0.0
     hidden: float = 1.0
     """The real limit as a fraction of the one in headers."""
@@ -144,7 +146,9 @@ class Server:
         if missing <= 0 and self.rng.random() >= rules.random_429:
             return None
         after = max(math.ceil(max(missing, 0.01)), rules.retry_after_least)
-        return Refusal(RefusalKind.RATE, float(after), self.report(now, error=True))
+        return Refusal(
+            RefusalKind.RATE, float(after) if rules.retry_after else None, self.report(now, error=True)
+        )
 
     def _too_steep(self, now: float, size: float) -> bool:
         recent = self._recent

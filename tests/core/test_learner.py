@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headway.core.learner import FIRST_RATE, GUESSED_DEPTH, LONGEST_REST, Learner
 
@@ -104,3 +108,34 @@ def test_debt_is_paid_at_the_rate_and_under_the_ceiling():
     assert learner.debt == pytest.approx(15.0)
     learner.advance(1.0, 0.5, 0.5)
     assert learner.debt == pytest.approx(12.5)
+
+
+def test_what_was_owed_at_the_old_pace_is_not_paid_at_the_new_one():
+    learner = Learner(0.0)
+    for _ in range(500):
+        learner.send(1.0)
+    refuse(learner, 10.0)
+    assert learner.seconds(1.0) <= 0.1
+
+
+WEEK = 7 * 24 * 3600.0
+GAPS = st.lists(
+    st.tuples(st.floats(0, WEEK), st.integers(0, 400), st.floats(0.01, 20), st.booleans()),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(GAPS)
+def test_however_long_it_idles_the_rate_stays_a_number(steps: list[tuple[float, int, float, bool]]):
+    learner, now = Learner(0.0), 0.0
+    for idle, jobs, size, refused in steps:
+        now += idle
+        learner.advance(idle, math.inf, 1.0)
+        for _ in range(jobs):
+            learner.send(size)
+        if refused and jobs:
+            refuse(learner, now, size, size)
+        assert 0 < learner.rate < math.inf
+        assert 0 <= learner.debt < math.inf
+        assert 0 <= learner.seconds(0.5) < math.inf

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from headway.core.dimension import Dimension
@@ -171,3 +173,15 @@ def test_refund_never_overfills():
     mirror.charge(1000, 0.0)
     mirror.refund(5000)
     assert mirror.level == 10_000
+
+
+def test_while_nothing_can_bring_news_the_others_fade_so_that_all_do_not_wait_for_each_other():
+    mirror, told_nothing = told(), told()
+    for one, idle in ((mirror, True), (told_nothing, False)):
+        one.level, one.others = 0.0, 900.0
+        for tenth in range(1, 31):
+            one.touch(tenth / 10, idle=idle)
+    assert told_nothing.level == pytest.approx(300)
+    assert told_nothing.others == 900
+    assert mirror.others == pytest.approx(900 * math.exp(-3), rel=0.01)
+    assert mirror.level > 2000

@@ -96,3 +96,10 @@ def test_an_idle_day_leaves_a_usable_estimate():
     outputs.start()
     outputs.touch(now + 86_401)
     assert outputs.mean == pytest.approx(200, rel=0.5)
+
+
+def test_a_fast_api_is_believed_after_a_few_answers():
+    """What it writes unseen would be put down to other users of the key."""
+    outputs = Outputs(0.0)
+    steady(outputs, 0.02, 20.0, 5, 6)
+    assert outputs.speed == pytest.approx(1000, rel=0.15)

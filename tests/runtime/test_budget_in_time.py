@@ -38,9 +38,9 @@ async def run_for(api: VirtualAPI, until: float, text: str = "150 40", **options
 @pytest.mark.parametrize(
     ("text", "burst", "least"),
     [
-        pytest.param("150 40", 1.0, 0.85, id="requests, ten of them deep"),
+        pytest.param("150 40", 1.0, 0.95, id="requests, ten of them deep"),
         pytest.param("900 40", 10.0, 0.95, id="input"),
-        pytest.param("100 250", 60.0, 0.93, id="output"),
+        pytest.param("100 250", 60.0, 0.95, id="output"),
     ],
 )
 async def test_the_limit_is_used_and_respected(text: str, burst: float, least: float) -> None:

@@ -62,9 +62,11 @@ class VirtualAPI(ScriptedTransport):
         requests.take(1)
         inputs.take(tokens_in)
         report = self._report()
+        await anyio.sleep(0.4)
+        self._touch()
         self.writing += 1
         try:
-            await anyio.sleep(0.4 + tokens_out / SPEED)
+            await anyio.sleep(tokens_out / SPEED)
         finally:
             self._touch()
             self.writing -= 1

@@ -16,7 +16,7 @@ from headway.core.limits import LimitReport, Limits
 from headway.core.meter import Meter
 from headway.core.mirror import Mark, Mirror
 from headway.core.outputs import Outputs
-from headway.core.pace import DEAREST, GIVE_UP, LEAST_OF_FASTEST, SLACK, Lane, Pace
+from headway.core.pace import DEAREST, GIVE_UP, Lane
 from headway.core.reservation import Cost
 
 INDEX: Final = {row.dimension: index for index, row in enumerate(TABLE)}
@@ -26,6 +26,11 @@ OUTPUT: Final = INDEX[Dimension.OUTPUT]
 UNSEEN: Final = 1.5
 """Feedback delays of others' use that bulk work leaves in a bucket (without it: 59 refusals per 1,000 among
 eight processes)."""
+IDLE_AFTER: Final = 0.5
+"""Feedback delays after the last news, with nothing in flight: from here on others' use fades quickly."""
+MOST_UNSEEN: Final = 1 / 3
+"""Of the target: the most that is left for others. Above it work trickles by the price alone, .04 of the limit:
+processes that all hold back for each other would never hear that the bucket is full again."""
 ROUNDING: Final = 1e-9
 """Of the depth: what floating-point numbers may lose."""
 LOOK_AGAIN: Final = 1.0
@@ -58,10 +63,11 @@ class Buckets:
                 mirror.forget() if told is None else mirror.tell(told, limits.burst)
         self._arrange()
 
-    def touch(self, now: float) -> None:
-        """Bring all levels to ``now``."""
+    def touch(self, now: float, *, idle: bool) -> None:
+        """Bring all levels to ``now``; ``idle``: nothing is in flight that could bring news."""
+        idle = idle and now - self.feedback.at > IDLE_AFTER * self.feedback.delay
         for lane in self.paced:
-            lane.mirror.touch(now)
+            lane.mirror.touch(now, idle=idle)
 
     def short_of(self, cost: Cost, outputs: Outputs, *, interactive: bool) -> tuple[float, str]:
         """Seconds until every bucket holds what the job needs, and the scarcest one; 0: they do."""
@@ -78,7 +84,7 @@ class Buckets:
                 need = cost.requests if index == REQUESTS else cost.input
             margin = mirror.unit
             if not interactive:
-                margin += min(UNSEEN * self.feedback.lag * mirror.others, lane.target)
+                margin += min(UNSEEN * self.feedback.lag * mirror.others, MOST_UNSEEN * lane.target)
             short = mirror.short_of(need, margin)
             if short > ROUNDING * mirror.cap:
                 seconds = self._seconds(mirror, short, outputs)
@@ -167,13 +173,6 @@ class Buckets:
                 lane.lower(rest)
             else:
                 lane.target = lane.reserve
-
-    def slacken(self, pace: Pace) -> None:
-        """Among others, send less at once: their slack comes on top of ours."""
-        least = 1.0
-        for lane in self.paced:
-            least = min(least, 1 - lane.mirror.others / lane.mirror.rate)
-        pace.slack = SLACK * max(LEAST_OF_FASTEST, least)
 
     def status(self, meter: Meter) -> tuple[DimensionStatus, ...]:
         """Every bucket, for people."""

@@ -218,7 +218,7 @@ class Budget:
             return
         self._at = now
         buckets = self._buckets
-        buckets.touch(now)
+        buckets.touch(now, idle=not self.in_flight)
         allowed = self._breaker.touch(now)
         self._pace.advance(buckets.paced, dt, allowed)
         if self._learning:
@@ -278,7 +278,7 @@ class Budget:
         buckets = self._buckets
         if report and buckets.feedback.hear(reservation.seq, reservation.taken_at, now):
             buckets.hear(report, reservation.marks, now)
-            buckets.slacken(self._pace)
+            self._pace.hear(buckets.paced)
             buckets.drain(self._outputs)
 
     def _limited(self, reservation: Reservation, refusal: Refusal, least: float, now: float) -> None:

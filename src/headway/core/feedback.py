@@ -20,19 +20,19 @@ SILENT_INTERVALS: Final = 4.0
 class Feedback:
     """Delays of headers, in seconds."""
 
-    __slots__ = ("_at", "_delay", "_interval", "_seq", "lag")
+    __slots__ = ("_interval", "_seq", "at", "delay", "lag")
 
     def __init__(self, now: float) -> None:
         self.lag = FIRST_LAG
-        self._delay = FIRST_LAG
+        self.delay = FIRST_LAG
         self._interval = 0.0
-        self._at = now
+        self.at = now
         self._seq = -1
 
     @property
     def patience(self) -> float:
         """Seconds without a header that are nothing unusual."""
-        return SILENT_LAGS * self._delay + SILENT_INTERVALS * self._interval
+        return SILENT_LAGS * self.delay + SILENT_INTERVALS * self._interval
 
     def hear(self, seq: int, taken_at: float, now: float) -> bool:
         """A header of the job numbered ``seq`` came; whether it is news."""
@@ -40,8 +40,8 @@ class Feedback:
             return False
         self._seq = seq
         delay = now - taken_at
-        self._delay += GAIN * (delay - self._delay)
+        self.delay += GAIN * (delay - self.delay)
         self.lag += GAIN * (max(delay, FIRST_LAG) - self.lag)
-        self._interval += GAIN * (now - self._at - self._interval)
-        self._at = now
+        self._interval += GAIN * (now - self.at - self._interval)
+        self.at = now
         return True

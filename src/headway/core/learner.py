@@ -135,6 +135,9 @@ class Learner:
         return weight < 1
 
     def _begin(self, now: float) -> None:
+        """A new episode: what was owed at the old pace must not be paid at the new one."""
         self._since = now
         self._got = 0.0
         self._episode = 0.0
+        if self.aim is not None:
+            self.debt = min(self.debt, SLACK * self.aim)

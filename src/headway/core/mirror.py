@@ -45,6 +45,9 @@ OTHERS_AT_MOST: Final = 0.95
 """Of the rate: some of it must be left to us, or we would never ask again."""
 SILENT_MEMORY: Final = 5.0
 """Seconds: time constant of that fading."""
+IDLE_MEMORY: Final = 1.0
+"""Seconds: the same while nothing of ours is in flight, so that no news can come. Processes that all wait for
+each other would wait until the bucket overflows (.84 of the limit with four processes and short jobs)."""
 COMPANY_MEMORY: Final = 60.0
 """Seconds over which the mean of others' use is taken."""
 FIRST_COMPANY: Final = 0.6
@@ -146,13 +149,15 @@ class Mirror:
         self.others = 0.0
         self.origin = "unknown"
 
-    def touch(self, now: float) -> None:
-        """Bring the level to ``now``."""
+    def touch(self, now: float, *, idle: bool = False) -> None:
+        """Bring the level to ``now``; ``idle``: nothing is in flight that could bring news."""
         dt = now - self._at
         if dt <= 0:
             return
         self._at = now
-        if now > self._stale_at:
+        if idle:
+            self.others *= math.exp(-dt / IDLE_MEMORY)
+        elif now > self._stale_at:
             self.others *= math.exp(-dt / SILENT_MEMORY)
         level = self.level + (self.rate - self.others - self.drain) * dt
         if level < self.cap:

@@ -110,10 +110,16 @@ class Outputs:
 
     def finish(self, tokens: float, seconds: float) -> None:
         """A job wrote ``tokens`` in ``seconds``."""
+        seconds = max(seconds, 1e-3)
+        if not self.known:
+            # What we assumed weighs as jobs, not as seconds: fifteen assumed seconds would outweigh hundreds of
+            # answers of a fast API, and what those write unseen would be put down to others.
+            self._latencies = FIRST_WEIGHT * min(seconds, FIRST_LATENCY)
+            self._tokens = FIRST_SPEED * self._latencies
         self.running -= 1
         self._completions += 1
         self._tokens = self._tokens * SPEED_MEMORY + tokens
-        self._latencies = self._latencies * SPEED_MEMORY + max(seconds, 1e-3)
+        self._latencies = self._latencies * SPEED_MEMORY + seconds
 
     def need(self, refill: float, max_output: float) -> float:
         """Tokens the output mirror must hold for one more job, ``refill`` tokens per second coming in."""
