@@ -1,0 +1,28 @@
+"""The examples of the documentation run as they stand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from headway.testing.fake_api import INSTANT, FakeAPI, FakeConfig
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+def test_the_bulk_example_goes_on_where_it_was(tmp_path: Path) -> None:
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
+        environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}
+        command = [sys.executable, str(EXAMPLES / "bulk.py"), str(tmp_path / "squares.journal")]
+
+        def run() -> str:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            return done.stdout
+
+        assert run().startswith("200 answered now")
+        arrived = api.stats().arrivals
+        assert run().startswith("0 answered now, 0 requests sent, 0 failed")
+        assert api.stats().arrivals == arrived
