@@ -16,10 +16,11 @@ import aiohttp
 import anthropic
 import httpx2
 
-from headway.adapters.anthropic.headers import limit_report, retry_after
+from headway.adapters.anthropic.headers import report_of, retry_after
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import ErrorResponse, classify, failure_of
 from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.request import Request
 from headway.ports import Rejection
 
 LONGEST_MESSAGE: Final = 2000
@@ -61,14 +62,14 @@ _MEANING: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] =
 )
 
 
-def rejection_of(error: Exception, *, answering: bool = False, fast: bool = False) -> Rejection:
+def rejection_of(error: Exception, *, answering: bool = False, request: Request | None = None) -> Rejection:
     """What an exception of the SDK or of its transport means. Never raises.
 
     ``answering``: it was raised while a 200 was being read, so the request itself was in order.
-    ``fast``: the request was in fast mode, which has limits of its own.
+    ``request``: fast mode and ``standard_only`` have limits of their own.
     """
     if isinstance(error, anthropic.APIStatusError):
-        return _of_status(error, fast=fast)
+        return _of_status(error, request)
     if isinstance(error, anthropic.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return rejected(ErrorKind.MALFORMED, "status 200, but the body is not a message")
     if isinstance(error, _ON_THE_WAY):
@@ -96,9 +97,9 @@ def rejected(
     return Rejection(replace(failure_of(kind, message), status=status, request_id=request_id), report)
 
 
-def _of_status(error: anthropic.APIStatusError, *, fast: bool) -> Rejection:
+def _of_status(error: anthropic.APIStatusError, request: Request | None) -> Rejection:
     headers = error.response.headers
-    report = limit_report(headers, fast=fast)
+    report = report_of(request, headers)
     message = _text(error.api_message)
     if not message:
         kind = headers.get("content-type", "no content type").split(";")[0]

@@ -13,6 +13,7 @@ from typing import Final
 
 from headway.core.dimension import TABLE, Dimension
 from headway.core.limits import Bucket, LimitReport
+from headway.core.request import Request
 
 PREFIX: Final = "anthropic-ratelimit-"
 PRIORITY_PREFIX: Final = "anthropic-priority-"
@@ -39,6 +40,14 @@ def limit_report(
         if bucket:
             buckets.append((row.dimension, bucket))
     return LimitReport(tuple(buckets))
+
+
+def report_of(request: Request | None, headers: Mapping[str, str]) -> LimitReport:
+    """What the headers say of the limits that this request counts against."""
+    if request is None:
+        return limit_report(headers)
+    standard_only = request.params.get("service_tier") == "standard_only"
+    return limit_report(headers, fast=request.params.get("speed") == "fast", standard_only=standard_only)
 
 
 def _bucket(headers: Mapping[str, str], stem: str, date: datetime | None) -> Bucket | None:

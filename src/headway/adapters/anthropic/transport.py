@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
 from headway.adapters.anthropic.connect import RESERVED_FILES, fingerprint, open_file_limit, pool_size
 from headway.adapters.anthropic.failures import rejected, rejection_of
-from headway.adapters.anthropic.headers import limit_report
+from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
 from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
 from headway.core.error_kind import ErrorKind
@@ -73,7 +73,7 @@ class AnthropicTransport:
                 return await self._send_streamed(request)
             return await self._send_plain(request)
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
-            return rejection_of(error, fast=_is_fast(request))
+            return rejection_of(error, request=request)
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
@@ -86,7 +86,7 @@ class AnthropicTransport:
         if not hasattr(response, "http_response"):  # a middleware of the client answered by itself
             return _read(request, response, None, NO_REPORT, None)
         raw = cast("AsyncAPIResponse[Message]", response)
-        report = _report(request, raw.headers)
+        report = report_of(request, raw.headers)
         try:
             message = cast("object", await raw.parse())
         except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the body
@@ -97,7 +97,7 @@ class AnthropicTransport:
         """For answers that may take longer than the API holds a plain response open."""
         async with self._client.messages.stream(**_arguments(request, self._streamed)) as stream:
             headers = stream.response.headers
-            report = _report(request, headers)
+            report = report_of(request, headers)
             request_id = headers.get("request-id")
             complete = False
             try:
@@ -143,18 +143,9 @@ def _with_betas(betas: object, given: Mapping[str, str]) -> dict[str, str]:
     return {**headers, _BETA_HEADER: ",".join(names)}
 
 
-def _is_fast(request: Request) -> bool:
-    return request.params.get("speed") == "fast"
-
-
-def _report(request: Request, headers: Mapping[str, str]) -> LimitReport:
-    standard_only = request.params.get("service_tier") == "standard_only"
-    return limit_report(headers, fast=_is_fast(request), standard_only=standard_only)
-
-
 def _unreadable(request: Request, error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
     """An exception while a 200 was being read."""
-    rejection = rejection_of(error, answering=True, fast=_is_fast(request))
+    rejection = rejection_of(error, answering=True, request=request)
     failure = rejection.failure
     if failure.status is not None:  # an error event of the API's own
         return rejection
