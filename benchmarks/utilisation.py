@@ -79,7 +79,7 @@ def _options() -> argparse.Namespace:
     add(
         "--markdown", action="store_true", help="a table of efficiency / requests per finished job at the end"
     )
-    add("--check", action="store_true", help="exit with 1 if headway misses a target of issue 3")
+    add("--check", action="store_true", help="exit with 1 if headway misses one of its targets")
     add("--quick", action="store_true", help="two short workloads, for CI: exit with 1 if a job is lost")
     return parser.parse_args()
 

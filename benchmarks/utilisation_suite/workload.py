@@ -10,7 +10,7 @@ from utilisation_suite.job import Job, Sizes, make_jobs
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What headway must reach (issue 3)."""
+    """What headway must reach."""
 
     efficiency: float | None = None
     requests_per_job: float | None = None

@@ -1,4 +1,4 @@
-"""The workloads of issue 3, by name."""
+"""The workloads, by name."""
 
 from __future__ import annotations
 
