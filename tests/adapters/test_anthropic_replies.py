@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anthropic
@@ -13,7 +12,7 @@ import httpx2
 import pytest
 from anthropic.types import Message
 from anthropic.types.parsed_message import ParsedMessage
-from anthropic_rig import BACKENDS, MODEL, Start, client_of, json_answer, raw_server, request_of, rigs
+from anthropic_rig import MODEL, Start, client_of, json_answer, raw_server, request_of
 from pydantic import BaseModel, Field
 
 from headway import ErrorKind, Scheduler
@@ -32,17 +31,6 @@ SIZES = pytest.mark.parametrize("max_tokens", [64, STREAM_FROM], ids=["plain", "
 class City(BaseModel):
     name: str
     people: int
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def start(backend: str, anyio_backend: str) -> AsyncIterator[Start]:
-    async with rigs(backend) as begin:
-        yield begin
 
 
 def reply_of(result: object) -> Reply:

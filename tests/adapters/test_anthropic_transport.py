@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import httpx2
 import pytest
-from anthropic_rig import BACKENDS, Start, client_of, json_answer, raw_server, request_of, rigs
+from anthropic_rig import Start, client_of, json_answer, raw_server, request_of
 
 from headway.adapters.anthropic import AnthropicTransport
 from headway.adapters.anthropic.transport import STREAM_FROM
@@ -23,17 +22,6 @@ pytestmark = pytest.mark.anyio
 K, F = ErrorKind, FaultKind
 LONG = request_of(max_tokens=STREAM_FROM)
 """Is streamed inside."""
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def start(backend: str, anyio_backend: str) -> AsyncIterator[Start]:
-    async with rigs(backend) as begin:
-        yield begin
 
 
 def failure_of(result: object) -> Failure:

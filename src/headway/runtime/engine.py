@@ -97,12 +97,10 @@ class Engine:
 
     def submit(self, job: Job[Message]) -> None:
         """Take a job in."""
-        first = self.roster.enter(job) if self._intake is not None else None
+        first = self.roster.enter(job, keyed=self._intake is not None)
         if first is not None:
             self._follow(job, first)
-            return
-        self.roster.alive.add(job)
-        if self.halted is not None:
+        elif self.halted is not None:
             self._worker.park(job, self.halted, durable=False)
         elif self._intake is None:
             self._accept(job, None)

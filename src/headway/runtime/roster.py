@@ -21,9 +21,9 @@ class Roster:
         self._first: dict[str, Job[Message]] = {}
         self._changed = anyio.Event()
 
-    def enter(self, job: Job[Message]) -> Job[Message] | None:
-        """Take a job in; if its key is at work already, give that job instead."""
-        first = self._first.setdefault(job.key, job)
+    def enter(self, job: Job[Message], *, keyed: bool) -> Job[Message] | None:
+        """Take a job in; if keys matter and its key is at work already, give that job instead."""
+        first = self._first.setdefault(job.key, job) if keyed else job
         if first is not job:
             return first
         self.alive.add(job)
