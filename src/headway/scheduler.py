@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, cast, overload
 
 import anyio
-import anyio.abc
-from anyio.lowlevel import current_token
 
 from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.log import LogSink
@@ -32,6 +27,7 @@ from headway.runtime.handle import Job
 from headway.runtime.job_factory import JobFactory, Terms
 from headway.runtime.outcomes import Outcomes
 from headway.runtime.status import Status
+from headway.wiring import Running, journal_for, transport_for
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -43,20 +39,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WINDOW_MARGIN: Final = 512
 """Jobs that ``map`` keeps ready beyond those in flight."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What exists inside ``async with``."""
-
-    engine: Engine
-    factory: JobFactory
-    group: anyio.abc.TaskGroup
-    transport: Transport
-    budgets: BudgetStore
-    process: int
-    thread: int
-    loop: object
 
 
 class Scheduler:
@@ -91,16 +73,16 @@ class Scheduler:
         self._flow = flow or Flow()
         store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
         self._budgets = store if ceiling is None else CeilingBudgets(ceiling, store)
-        self._journal = _journal(journal)
+        self._journal = journal_for(journal)
         self._sinks = (LogSink(), *sinks)
         self._defaults = {k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None}
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._closing = False
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
-        transport = self._transport or _transport(self._client)  # opens nothing before the first request
+        transport = self._transport or transport_for(self._client)  # opens nothing before the first request
         if self._journal is not None:
             await self._journal.open()
         now = loop_time()
@@ -109,8 +91,7 @@ class Scheduler:
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)
-        here = (os.getpid(), threading.get_ident(), current_token())
-        self._running = _Running(engine, factory, group, transport, self._budgets, *here)
+        self._running = Running(engine, factory, group, transport, self._budgets)
         return self
 
     async def __aexit__(
@@ -273,28 +254,8 @@ class Scheduler:
             return self._here().factory.make(prompt, params, terms, key)
         raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
 
-    def _here(self) -> _Running:
-        running = self._running
-        if running is None:
+    def _here(self) -> Running:
+        if self._running is None:
             raise SchedulerClosedError("the scheduler is not open: use it inside 'async with Scheduler(...)'")
-        if running.process != os.getpid():
-            raise SchedulerClosedError("the scheduler was opened before the fork; open one after the fork")
-        if running.thread != threading.get_ident() or running.loop != current_token():
-            raise SchedulerClosedError(
-                "the scheduler belongs to another thread or event loop; call it from its own"
-            )
-        return running
-
-
-def _transport(client: AsyncAnthropic | None) -> Transport:
-    from headway.adapters.anthropic import AnthropicTransport, make_client
-
-    return AnthropicTransport(client or make_client(), owned=client is None)
-
-
-def _journal(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:
-    if not isinstance(journal, str | os.PathLike):
-        return journal
-    from headway.adapters.sqlite import SQLiteJournal
-
-    return SQLiteJournal(Path(journal))
+        self._running.require_here()
+        return self._running

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.catalog import MODELS, cost_of, facts_of, group_of
+from headway.core.catalog import cost_of, facts_of, group_of
+from headway.core.model_facts import MODELS
 from headway.core.usage import NO_USAGE, Usage
 
 M = 1_000_000

@@ -1,0 +1,55 @@
+"""What a rule may know beside the request itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from headway.core.catalog import facts_of
+from headway.core.model_facts import AS_OF, ModelFacts
+from headway.core.tokens import CHARS_PER_TOKEN, measure
+
+Body = Mapping[str, object]
+"""The parameters of ``messages.create``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The model's facts and the day; what is unknown is ``None`` and no rule complains about it."""
+
+    model: ModelFacts | None
+    today: str = AS_OF
+    """ISO date."""
+    tokens_per_char: float = 1 / CHARS_PER_TOKEN
+    """As learned for the model, or the table's start."""
+    counted: float | None = None
+    """Input tokens as ``count_tokens`` or the API's own error message gave them for this very body."""
+    keep_first_turn: bool = True
+    """When a conversation is trimmed its first user turn stays (it often holds the task)."""
+
+    def input_tokens(self, body: Body) -> float:
+        """Estimated input tokens of a body (of the whole prompt, cached or not)."""
+        size = measure(body)
+        return size.fixed + size.characters * self.tokens_per_char
+
+
+def facts_for(body: Body, today: str = AS_OF) -> Facts:
+    """The built-in facts for a body."""
+    model = body.get("model")
+    return Facts(facts_of(model) if isinstance(model, str) else None, today)
+
+
+def blocks_of(content: object) -> list[Mapping[str, object]]:
+    """The blocks of a message's content; a string is one text block, anything else that is no block is left out."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    if not isinstance(content, list | tuple):
+        return []
+    items = cast("list[object]", content)
+    return [cast("Mapping[str, object]", item) for item in items if isinstance(item, Mapping)]
+
+
+def messages_of(body: Body) -> list[Mapping[str, object]]:
+    """The messages of a body that are objects."""
+    return blocks_of(body.get("messages")) if isinstance(body.get("messages"), list | tuple) else []

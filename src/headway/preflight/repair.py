@@ -1,0 +1,27 @@
+"""Mending a request: only the rules that the policy allows, and every change is told."""
+
+from __future__ import annotations
+
+from headway.core.change import Change
+from headway.core.error_kind import ErrorKind
+from headway.preflight.facts import Body, Facts
+from headway.preflight.policy import Mode, RepairPolicy
+from headway.preflight.rule import Mended
+from headway.preflight.rules import all_rules
+
+
+def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | None = None) -> Mended:
+    """The body with everything mended that a rule in mode ``repair`` finds and can mend without outside help.
+
+    With ``after`` also the rules that can help against that refusal of the API, although their check found
+    nothing. Raises `UnrepairableError` when such a rule says that it cannot.
+    """
+    changes: list[Change] = []
+    for rule in all_rules():
+        if rule.repair is None or policy.mode(rule.name) is not Mode.REPAIR:
+            continue
+        if after in rule.after or any(True for _ in rule.check(body, facts)):
+            mended = rule.repair(body, facts)
+            body = mended.body
+            changes += mended.changes
+    return Mended(body, tuple(changes))

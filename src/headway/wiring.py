@@ -1,0 +1,59 @@
+"""From what a caller passes to running parts, and whether they are used where they live."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio.abc
+from anyio.lowlevel import current_token
+
+from headway.errors import SchedulerClosedError
+from headway.ports import BudgetStore, Journal, Transport
+from headway.runtime.engine import Engine
+from headway.runtime.job_factory import JobFactory
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What exists inside ``async with``, and in which process, thread and event loop."""
+
+    engine: Engine
+    factory: JobFactory
+    group: anyio.abc.TaskGroup
+    transport: Transport
+    budgets: BudgetStore
+    process: int = field(default_factory=os.getpid)
+    thread: int = field(default_factory=threading.get_ident)
+    loop: object = field(default_factory=current_token)
+
+    def require_here(self) -> None:
+        """Raises `SchedulerClosedError` in a forked process, another thread or another event loop."""
+        if self.process != os.getpid():
+            raise SchedulerClosedError("the scheduler was opened before the fork; open one after the fork")
+        if self.thread != threading.get_ident() or self.loop != current_token():
+            raise SchedulerClosedError(
+                "the scheduler belongs to another thread or event loop; call it from its own"
+            )
+
+
+def transport_for(client: AsyncAnthropic | None) -> Transport:
+    """Through the given client, or one made from the environment and closed with the scheduler."""
+    from headway.adapters.anthropic import AnthropicTransport, make_client
+
+    return AnthropicTransport(client or make_client(), owned=client is None)
+
+
+def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:
+    """A path means an SQLite journal there."""
+    if not isinstance(journal, str | os.PathLike):
+        return journal
+    from headway.adapters.sqlite import SQLiteJournal
+
+    return SQLiteJournal(Path(journal))
