@@ -38,6 +38,8 @@ class Rejection:
 
     failure: Failure
     report: LimitReport = NO_REPORT
+    usage: Usage | None = None
+    """What it is known to have used all the same: a stream that broke after its first events."""
 
 
 class Transport(Protocol):

@@ -23,6 +23,7 @@ from headway.ports import BudgetStore, EventSink, Journal, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
+from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
 from headway.runtime.job_factory import JobFactory, Terms
 from headway.runtime.outcomes import Outcomes
@@ -160,9 +161,7 @@ class Scheduler:
         jobs wait, `SchedulerClosedError` outside ``async with``, another loop or a forked process.
         """
         engine = self._here().engine
-        limit = self._flow.max_queued
-        if limit is not None and engine.queued >= limit:
-            raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
+        self._require_room(engine)
         job = self._make(prompt, params, Terms(priority, tenant, deadline), key)
         engine.submit(job)
         return job
@@ -246,6 +245,19 @@ class Scheduler:
     def resume(self) -> None:
         """Send again after the cause of ``status().halted`` is mended."""
         self._here().engine.resume()
+
+    def _guest(self, prompt: object, params: Mapping[str, object], terms: Terms) -> Guest:
+        """A place in the queue for a caller that makes the attempts itself."""
+        running = self._here()
+        self._require_room(running.engine)
+        if self._closing:
+            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
+        return running.engine.guest(running.factory.make(prompt, params, terms, guest=True))
+
+    def _require_room(self, engine: Engine) -> None:
+        limit = self._flow.max_queued
+        if limit is not None and engine.queued >= limit:
+            raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
 
     def _make(
         self, prompt: object, params: Mapping[str, object], terms: Terms, key: str | None = None

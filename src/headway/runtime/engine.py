@@ -25,6 +25,7 @@ from headway.ports import BudgetKey, BudgetStore, EventSink, Grant, Journal, Sto
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
+from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.intake import Intake
 from headway.runtime.recorder import Recorder
@@ -97,12 +98,12 @@ class Engine:
 
     def submit(self, job: Job[Message]) -> None:
         """Take a job in."""
-        first = self.roster.enter(job, keyed=self._intake is not None)
+        first = self.roster.enter(job, keyed=self._intake is not None and job.guest is None)
         if first is not None:
             self._follow(job, first)
         elif self.halted is not None:
             self._worker.park(job, self.halted, durable=False)
-        elif self._intake is None:
+        elif self._intake is None or job.guest is not None:
             self._accept(job, None)
         else:
             self._intake.put(job)
@@ -160,7 +161,19 @@ class Engine:
     def _start(self, job: Job[Message], grant: Grant) -> None:
         assert self._group is not None
         self.roster.begin(job)
-        self._group.start_soon(self._attempt, job, grant)
+        if job.guest is not None:
+            job.guest.take(grant)
+        else:
+            self._group.start_soon(self._attempt, job, grant)
+
+    def guest(self, job: Job[Message]) -> Guest:
+        """A place in the queue for a caller that makes the job's attempts itself."""
+        return Guest(self, self._worker, self._recorder, job)
+
+    def attempt_over(self, job: Job[Message]) -> None:
+        """A slot is free, and its budget has learned something."""
+        self.dispatcher.ended(job)
+        self.roster.end(job)
 
     async def _attempt(self, job: Job[Message], grant: Grant) -> None:
         try:
@@ -172,8 +185,7 @@ class Engine:
                 self._worker.park(job, failure, durable=False, sent=True)
         finally:
             grant.forfeit(loop_time())  # does nothing unless a fault left it open
-            self.dispatcher.ended(job)
-            self.roster.end(job)
+            self.attempt_over(job)
 
     # What the worker reports (Desk).
 

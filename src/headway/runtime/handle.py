@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 import anyio
 
@@ -22,10 +22,18 @@ if TYPE_CHECKING:
     from headway.core.outcome import Ending
     from headway.core.request import Request
     from headway.core.usage import Usage
-    from headway.ports import BudgetKey
+    from headway.ports import BudgetKey, Grant
 
 MessageT = TypeVar("MessageT", bound="Message", covariant=True)
 log: Final = logging.getLogger("headway")
+
+
+class Caller(Protocol):
+    """A caller that makes the attempts of its job itself (a stream, a client's call): not journalled."""
+
+    def take(self, grant: Grant) -> None:
+        """The job's turn has come."""
+        ...
 
 
 class Interrupt(Enum):
@@ -119,7 +127,7 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "interrupt", "record", "reopen", "scope", "size",
+        "budget_key", "entry", "guest", "interrupt", "record", "reopen", "scope", "size",
     )  # fmt: skip
 
     def __init__(
@@ -141,6 +149,7 @@ class Job(Generic[MessageT]):
         self.scope: anyio.CancelScope | None = None
         self.interrupt: Interrupt | None = None
         self.reopen = False
+        self.guest: Caller | None = None
         self._canceller = canceller
         self._outcome: Outcome[MessageT] | None = None
         self._done: anyio.Event | None = None

@@ -56,10 +56,12 @@ class JobFactory:
         params: Mapping[str, object],
         terms: Terms,
         key: str | None = None,
+        *,
+        guest: bool = False,
     ) -> Job[Message]:
-        """A job for a prompt; raises `RequestError` for what cannot be sent."""
+        """A job for a prompt; raises `RequestError` for what cannot be sent. A guest's is not journalled."""
         request = self._transport.prepare(build_request(prompt, self._defaults, params, custom_id=key))
-        if self._journalled:
+        if self._journalled and not guest:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
@@ -68,7 +70,7 @@ class JobFactory:
         number = next(self._ids)
         record = JobRecord(
             id=number,
-            key=request.custom_id or self._default_key(request, number),
+            key=request.custom_id or (f"job-{number}" if guest else self._default_key(request, number)),
             request=request,
             priority=Priority(terms.priority),
             tenant=terms.tenant,

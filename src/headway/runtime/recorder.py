@@ -40,7 +40,7 @@ class Recorder:
         """
         record = advance(job.record, event)
         ending = ending_of(record, event)
-        if self._journal is not None:
+        if self._journal is not None and job.guest is None:
             with anyio.CancelScope(shield=True):
                 await self._journal.write(record, event, ending)
         self._publish(job, record, event)
@@ -50,7 +50,7 @@ class Recorder:
         """Apply an event without waiting for the disk: for what a crash may forget."""
         record = advance(job.record, event)
         ending = ending_of(record, event)
-        if self._journal is not None and durable:
+        if self._journal is not None and durable and job.guest is None:
             self._journal.append(record, event, ending)
         self._publish(job, record, event)
         return ending

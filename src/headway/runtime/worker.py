@@ -27,6 +27,7 @@ from headway.core.reservation import Refusal, RefusalKind
 from headway.core.retry import GiveUp, Retry, RetryPolicy
 from headway.core.retry_quota import RetryQuota
 from headway.core.tokens import TokenEstimator
+from headway.core.usage import NO_USAGE, Usage
 from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
@@ -114,21 +115,47 @@ class Worker:
                     grant.forfeit(now)
                 else:
                     grant.release(now)
+        await self.conclude(job, grant, result, sent=sent)
+
+    async def conclude(
+        self,
+        job: Job[Message],
+        grant: Grant,
+        result: Reply | Rejection | None,
+        *,
+        sent: bool = True,
+        earlier: Usage = NO_USAGE,
+    ) -> None:
+        """Understand how an attempt ended (``None``: it was cut off), and obey what is decided about it.
+
+        ``earlier``: what broken attempts at the same answer used (a stream that was resumed).
+        """
         try:
             if result is None:
                 await self._conclude(job, self._cut_off(job, sent=sent), None)
             elif isinstance(result, Reply):
-                await self._succeed(job, grant, result)
+                await self._succeed(job, grant, result, earlier)
             else:
                 await self._fail(job, grant, result)
         except JournalError as error:
             self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
             self.park(job, failure_of(ErrorKind.JOURNAL, str(error)), durable=False)
 
-    async def _send(self, job: Job[Message]) -> Reply | Rejection:
-        request = job.record.request
+    def begin(self, job: Job[Message]) -> None:
+        """An attempt is about to be sent: first ones fill the retry quota."""
         if len(job.record.attempts) == 1:
             self._quota.first_send(loop_time())
+
+    def cut(self, job: Job[Message], *, sent: bool) -> None:
+        """End a job whose own caller went away in the middle of an attempt."""
+        event = self._cut_off(job, sent=sent)
+        ending = self._recorder.note(job, event)
+        assert ending is not None
+        self._desk.close(job, ending, None)
+
+    async def _send(self, job: Job[Message]) -> Reply | Rejection:
+        request = job.record.request
+        self.begin(job)
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
@@ -147,14 +174,15 @@ class Worker:
             return Parked(now, failure_of(ErrorKind.STOPPED, "the scheduler stopped"), sent)
         return Expired(now, failure_of(ErrorKind.DEADLINE, "the deadline passed during an attempt"), sent)
 
-    async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply) -> None:
+    async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply, earlier: Usage) -> None:
         now = loop_time()
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         request = job.record.request
         self._estimator(request.model).learn(job.size, reply.usage)
-        cost = cost_of(request.model, reply.usage)
-        event = Succeeded(now, reply.body, reply.usage, reply.stop_reason, reply.request_id, cost)
+        usage = earlier + reply.usage
+        cost = cost_of(request.model, usage)
+        event = Succeeded(now, reply.body, usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, reply.message)
 
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection) -> None:
@@ -219,7 +247,9 @@ def _end_grant(grant: Grant, rejection: Rejection, now: float, jitter: float) ->
         return grant.refuse(refusal, now, jitter)
     if rejection.report:
         grant.observe(rejection.report, now)
-    if failure.row.maybe_billed:
+    if rejection.usage is not None:
+        grant.settle(rejection.usage, now)
+    elif failure.row.maybe_billed:
         grant.forfeit(now)
     else:
         grant.release(now)

@@ -1,0 +1,123 @@
+"""A job whose attempts are made by its caller: a stream, or a call through a client of the user's.
+
+It stands in the same queue as every job, takes its budget in the same way, and the worker decides after
+each attempt as for every job; only the sending happens in the caller's own task. It is not journalled: there
+is nobody to hand its answer to after a crash.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+
+from headway.core.events import Started
+from headway.core.usage import NO_USAGE, Usage
+from headway.ports import Grant, Rejection, Reply
+from headway.runtime.clock import loop_time
+from headway.runtime.handle import Interrupt, Job
+from headway.runtime.recorder import Recorder
+from headway.runtime.worker import Worker
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+class Host(Protocol):
+    """The engine, as a guest sees it."""
+
+    def submit(self, job: Job[Message]) -> None:
+        """Take the job in."""
+        ...
+
+    def cancel(self, job: Job[Message]) -> None:
+        """The caller takes the job back."""
+        ...
+
+    def attempt_over(self, job: Job[Message]) -> None:
+        """A slot is free again."""
+        ...
+
+
+class Guest:
+    """One caller's place among the jobs.
+
+    ``await turn()`` gives the grant of the next attempt. Every turn ends with `finish`, which says whether
+    there will be another one, or with `leave` when the caller goes away. A job that has ended by itself
+    (deadline, stop, cancel, given up) raises its error from `turn`.
+    """
+
+    def __init__(self, host: Host, worker: Worker, recorder: Recorder, job: Job[Message]) -> None:
+        self.job = job
+        self._host = host
+        self._worker = worker
+        self._recorder = recorder
+        self._grant: Grant | None = None
+        self._entered = False
+        self._news = anyio.Event()
+        job.guest = self
+        job.add_done_callback(lambda _: self._news.set())
+
+    def take(self, grant: Grant) -> None:
+        """The dispatcher gives the job its turn."""
+        self._grant = grant
+        self._news.set()
+
+    async def turn(self) -> Grant:
+        """Wait for the next attempt's grant; a slot is held from here to `finish` or `leave`.
+
+        Raises the job's `JobFailedError` or `JobCancelledError` when it ends before its turn comes.
+        """
+        if not self._entered:
+            self._entered = True
+            self._host.submit(self.job)
+        try:
+            while self._grant is None and not self.job.done():
+                self._news = anyio.Event()
+                await self._news.wait()
+        except BaseException:
+            await self.leave()
+            raise
+        grant = self._grant
+        if grant is None:
+            outcome = self.job.peek()
+            assert outcome is not None
+            outcome.result()  # raises: a job without a turn did not succeed
+        assert grant is not None
+        await self._recorder.commit(self.job, Started(loop_time()))
+        self._worker.begin(self.job)
+        return grant
+
+    async def finish(self, result: Reply | Rejection, earlier: Usage = NO_USAGE) -> bool:
+        """End the attempt: the grant is settled, the worker decides and records. True: there will be another
+        turn. ``earlier`` is what broken attempts of the same answer used and were billed for."""
+        grant, self._grant = self._grant, None
+        assert grant is not None, "a turn ends once"
+        try:
+            await self._worker.conclude(self.job, grant, result, earlier=earlier)
+        finally:
+            self._host.attempt_over(self.job)
+        return not self.job.done()
+
+    async def leave(self, used: Usage | None = None, *, sent: bool = False) -> None:
+        """Go away: the grant is given back (``used``: what is known to have been used when the request was
+        ``sent``), and the job ends as what cut it off says: cancelled, stopped or expired."""
+        grant, self._grant = self._grant, None
+        if grant is None:
+            self._host.cancel(self.job)
+            return
+        now = loop_time()
+        if used is not None:
+            grant.settle(used, now)
+        elif sent:
+            grant.forfeit(now)
+        else:
+            grant.release(now)
+        try:
+            if not self.job.done():
+                late = self.job.record.deadline is not None and self.job.record.deadline <= now
+                if self.job.interrupt is None and not late:
+                    self.job.interrupt = Interrupt.CANCELLED
+                self._worker.cut(self.job, sent=sent)
+        finally:
+            self._host.attempt_over(self.job)
