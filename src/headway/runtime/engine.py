@@ -69,6 +69,8 @@ class Engine:
         self._worker = Worker(
             transport, self._recorder, self, policy, RetryQuota(now), flow, self.dispatcher.estimator
         )
+        self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
+        """A place in the queue for a caller that makes the job's attempts itself."""
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
         self.roster = Roster()
         self._group: anyio.abc.TaskGroup | None = None
@@ -165,10 +167,6 @@ class Engine:
             job.guest.take(grant)
         else:
             self._group.start_soon(self._attempt, job, grant)
-
-    def guest(self, job: Job[Message]) -> Guest:
-        """A place in the queue for a caller that makes the job's attempts itself."""
-        return Guest(self, self._worker, self._recorder, job)
 
     def attempt_over(self, job: Job[Message]) -> None:
         """A slot is free, and its budget has learned something."""

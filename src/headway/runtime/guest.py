@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from headway.core.events import Started
 from headway.core.usage import NO_USAGE, Usage
 from headway.ports import Grant, Rejection, Reply
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Interrupt, Job
-from headway.runtime.recorder import Recorder
 from headway.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -47,11 +45,10 @@ class Guest:
     (deadline, stop, cancel, given up) raises its error from `turn`.
     """
 
-    def __init__(self, host: Host, worker: Worker, recorder: Recorder, job: Job[Message]) -> None:
+    def __init__(self, host: Host, worker: Worker, job: Job[Message]) -> None:
         self.job = job
         self._host = host
         self._worker = worker
-        self._recorder = recorder
         self._grant: Grant | None = None
         self._entered = False
         self._news = anyio.Event()
@@ -84,8 +81,7 @@ class Guest:
             assert outcome is not None
             outcome.result()  # raises: a job without a turn did not succeed
         assert grant is not None
-        await self._recorder.commit(self.job, Started(loop_time()))
-        self._worker.begin(self.job)
+        await self._worker.begin(self.job)
         return grant
 
     async def finish(self, result: Reply | Rejection, earlier: Usage = NO_USAGE) -> bool:

@@ -97,7 +97,7 @@ class Worker:
                 job.scope = scope
                 if job.interrupt is not None:
                     scope.cancel()
-                await self._recorder.commit(job, Started(loop_time()))
+                await self.begin(job)
                 await checkpoint_if_cancelled()
                 sent = True
                 result = await self._send(job)
@@ -141,8 +141,9 @@ class Worker:
             self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
             self.park(job, failure_of(ErrorKind.JOURNAL, str(error)), durable=False)
 
-    def begin(self, job: Job[Message]) -> None:
-        """An attempt is about to be sent: first ones fill the retry quota."""
+    async def begin(self, job: Job[Message]) -> None:
+        """An attempt is about to be sent; what a journal has to know of it is committed on return."""
+        await self._recorder.commit(job, Started(loop_time()))
         if len(job.record.attempts) == 1:
             self._quota.first_send(loop_time())
 
@@ -155,7 +156,6 @@ class Worker:
 
     async def _send(self, job: Job[Message]) -> Reply | Rejection:
         request = job.record.request
-        self.begin(job)
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
