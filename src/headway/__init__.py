@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         RetriesExhaustedError,
         SchedulerClosedError,
         StoppedError,
+        StreamInterruptedError,
     )
     from headway.runtime.flow import Flow
     from headway.runtime.handle import Job, Outcome
@@ -85,6 +86,7 @@ _HOME: Final[dict[str, str]] = {
     "SchedulerClosedError": "errors",
     "Status": "runtime.status",
     "StoppedError": "errors",
+    "StreamInterruptedError": "errors",
     "Usage": "core.usage",
 }
 
@@ -123,6 +125,7 @@ __all__ = [
     "SchedulerClosedError",
     "Status",
     "StoppedError",
+    "StreamInterruptedError",
     "Usage",
 ]
 

@@ -12,6 +12,7 @@
     │   └── JournalDamagedError            it is not a whole database
     ├── JobCancelledError                  ``await job`` on a job that was cancelled
     └── JobFailedError                     the job's outcome is a failure: ``failure``, ``attempts``, ``resumable``
+        ├── StreamInterruptedError         a stream broke after part of it was shown: ``partial``
         ├── RequestRejectedError           the API will not take this request (400, 403, 404, 413, 422)
         ├── AuthenticationError            the key or token was not accepted
         ├── BillingError                   credit, own limit or spend cap reached
@@ -31,6 +32,8 @@ from headway.core.failure import Failure
 from headway.core.faults import HeadwayError
 
 if TYPE_CHECKING:
+    from anthropic.types import Message
+
     from headway.core.job import Attempt
 
 
@@ -112,6 +115,13 @@ class JobExpiredError(JobFailedError):
     """The deadline passed."""
 
 
+class StreamInterruptedError(JobFailedError):
+    """A stream broke after part of its answer was shown, and nothing could or should continue it."""
+
+    partial: Message | None = None
+    """The message as far as it was shown."""
+
+
 class StoppedError(JobFailedError):
     """The scheduler stopped before the job was finished."""
 
@@ -135,6 +145,7 @@ _CLASS: dict[ErrorKind, type[JobFailedError]] = {
     ErrorKind.AUTHENTICATION: AuthenticationError,
     ErrorKind.BILLING: BillingError,
     ErrorKind.ACCOUNT_HOLD: BillingError,
+    ErrorKind.STREAM_INTERRUPTED: StreamInterruptedError,
     ErrorKind.DEADLINE: JobExpiredError,
     ErrorKind.STOPPED: StoppedError,
     ErrorKind.JOURNAL: StoppedError,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
 from headway.core.events import JobEvent
@@ -12,11 +12,15 @@ from headway.core.failure import Failure
 from headway.core.job import JobRecord
 from headway.core.limits import NO_REPORT, LimitReport, Limits
 from headway.core.outcome import Ending
+from headway.core.partial import Piece
 from headway.core.request import Request
 from headway.core.usage import Usage
 
 if TYPE_CHECKING:
+    from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
+
+    from headway.runtime.handle import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,68 @@ class Transport(Protocol):
 
     async def aclose(self) -> None:
         """Close what this transport opened itself."""
+        ...
+
+
+class StreamAttempt(Protocol):
+    """One open stream. Failures come back as values; only cancellation is raised."""
+
+    @property
+    def report(self) -> LimitReport:
+        """What its headers said of the limits."""
+        ...
+
+    @property
+    def request_id(self) -> str | None:
+        """Its ``request-id`` header."""
+        ...
+
+    @property
+    def response(self) -> object:
+        """The HTTP response, for those who want its headers."""
+        ...
+
+    async def next(self) -> Piece | Rejection | None:
+        """The next event (pings are none); ``None`` at the end of the body."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back. Safe to call twice, and while cancelled."""
+        ...
+
+
+class StreamingTransport(Transport, Protocol):
+    """A transport that can also stream."""
+
+    async def open_stream(self, request: Request) -> StreamAttempt | Rejection:
+        """Send one attempt and return when its headers have arrived."""
+        ...
+
+    def present(self, source: StreamSource, request: Request) -> AsyncMessageStream[Any]:
+        """The SDK's own stream object over ``source``."""
+        ...
+
+
+class StreamSource(Protocol):
+    """The events of one answer, over as many attempts as it takes, for a transport to present."""
+
+    job: Job[Message]
+    """The job whose answer it is."""
+    snapshot: Callable[[], Message | None]
+    """Set by the transport: the message as far as it was shown."""
+
+    @property
+    def response(self) -> object:
+        """The HTTP response of the attempt under way."""
+        ...
+
+    async def next(self) -> Piece | None:
+        """The next event to show; ``None`` at the end. A piece of type `DISCARD` takes back all blocks from
+        its index on. Raises `JobFailedError` and `JobCancelledError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Nobody reads on."""
         ...
 
 

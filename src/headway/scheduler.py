@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 
-import anyio
-
-from headway.adapters.ceiling import Ceiling, CeilingBudgets
+from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
-from headway.adapters.memory import MemoryBudgets
-from headway.core.error_kind import ErrorKind
-from headway.core.failure import failure_of
 from headway.core.job import Priority
 from headway.core.limits import Limits
 from headway.core.request import RequestError
 from headway.core.retry import RetryPolicy
 from headway.errors import QueueFullError, SchedulerClosedError
-from headway.ports import BudgetStore, EventSink, Journal, Transport
+from headway.lifecycle import Lifecycle
+from headway.ports import BudgetStore, EventSink, Journal, StreamingTransport, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
-from headway.runtime.job_factory import JobFactory, Terms
+from headway.runtime.job_factory import Terms
 from headway.runtime.outcomes import Outcomes
-from headway.runtime.status import Status
-from headway.wiring import Running, journal_for, transport_for
+from headway.runtime.stream import AnswerStream
+from headway.runtime.stream_manager import StreamManager
+from headway.wiring import Parts, budgets_for, journal_for, transport_for
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -42,7 +38,7 @@ WINDOW_MARGIN: Final = 512
 """Jobs that ``map`` keeps ready beyond those in flight."""
 
 
-class Scheduler:
+class Scheduler(Lifecycle):
     """Runs any number of Claude calls at the speed of your rate limits and loses none.
 
     Use it inside ``async with``: leaving normally drains, leaving with an exception cancels.
@@ -68,52 +64,16 @@ class Scheduler:
     ) -> None:
         if client is not None and transport is not None:
             raise ValueError("client and transport exclude each other: pass one of them")
-        self._client = client
-        self._transport = transport
-        self._retry = retry or RetryPolicy()
-        self._flow = flow or Flow()
-        store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
-        self._budgets = store if ceiling is None else CeilingBudgets(ceiling, store)
-        self._journal = journal_for(journal)
-        self._sinks = (LogSink(), *sinks)
-        self._defaults = {k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None}
-        self._running: Running | None = None
-        self._closing = False
-
-    async def __aenter__(self) -> Self:
-        if self._running is not None:
-            raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
-        transport = self._transport or transport_for(self._client)  # opens nothing before the first request
-        if self._journal is not None:
-            await self._journal.open()
-        now = loop_time()
-        engine = Engine(transport, self._budgets, self._retry, self._flow, self._journal, self._sinks, now)
-        factory = JobFactory(self._defaults, transport, engine.cancel, self._journal is not None)
-        group = anyio.create_task_group()
-        await group.__aenter__()
-        engine.start(group)
-        self._running = Running(engine, factory, group, transport, self._budgets)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        running = self._here()
-        try:
-            if error is None:
-                await self.drain()
-        finally:
-            self._closing = True
-            running.group.cancel_scope.cancel()
-            try:
-                # The body's own exception is not the group's: it passes as it is, not inside an ExceptionGroup.
-                await running.group.__aexit__(None, None, None)
-            finally:
-                running.engine.sweep()
-                with anyio.CancelScope(shield=True):
-                    if self._journal is not None:
-                        await self._journal.aclose()
-                    await running.transport.aclose()
+        parts = Parts(
+            transport=(lambda: transport_for(client)) if transport is None else (lambda: transport),
+            budgets=budgets_for(budgets, limits, ceiling),
+            retry=retry or RetryPolicy(),
+            flow=flow or Flow(),
+            journal=journal_for(journal),
+            sinks=(LogSink(), *sinks),
+            defaults={k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None},
+        )
+        super().__init__(parts)
 
     @overload
     def submit(
@@ -166,6 +126,57 @@ class Scheduler:
         engine.submit(job)
         return job
 
+    @overload
+    def stream(
+        self,
+        prompt: object,
+        *,
+        output_format: type[T],
+        priority: Priority = ...,
+        tenant: str = ...,
+        deadline: float | None = ...,
+        resume: bool = ...,
+        **params: Unpack[MessageParams],
+    ) -> StreamManager[T]: ...
+
+    @overload
+    def stream(
+        self,
+        prompt: object,
+        *,
+        priority: Priority = ...,
+        tenant: str = ...,
+        deadline: float | None = ...,
+        resume: bool = ...,
+        **params: Unpack[MessageParams],
+    ) -> StreamManager[None]: ...
+
+    def stream(
+        self,
+        prompt: object,
+        *,
+        priority: Priority = Priority.NORMAL,
+        tenant: str = "",
+        deadline: float | None = None,
+        resume: bool = True,
+        **params: Any,
+    ) -> StreamManager[Any]:
+        """Stream an answer: ``async with scheduler.stream("Hi") as stream: async for text in stream.text_stream``.
+
+        What you get is the SDK's ``AsyncMessageStream`` (``text_stream``, iteration over its events,
+        ``get_final_message()``, ``current_message_snapshot``) with ``stream.job``. A stream that breaks is
+        retried unseen before its first content, and resumed after it (``resume=False``: it raises
+        `StreamInterruptedError` with the ``partial`` message). No text comes twice. Streams are not journalled.
+
+        Raises like `submit` at the call; entering and reading raise what ``await job`` would.
+        """
+        transport = self._here().transport
+        if not hasattr(transport, "open_stream"):
+            raise TypeError(f"{type(transport).__name__} cannot stream: it has no open_stream()")
+        guest = self._guest(prompt, params, Terms(priority, tenant, deadline))
+        streaming = cast("StreamingTransport", transport)
+        return StreamManager(AnswerStream(guest, streaming, self._parts.flow, resume=resume), streaming)
+
     def map(
         self,
         requests: Iterable[object] | AsyncIterable[object],
@@ -198,53 +209,12 @@ class Scheduler:
         window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
         return Outcomes(requests, submit, running.group, window=window, ordered=ordered)
 
-    def status(self) -> Status:
-        """Queue, in flight, rates, spend and budgets, now."""
-        running = self._here()
-        return running.engine.status(running.budgets.status(loop_time()))
-
-    def set_limits(self, limits: Limits) -> None:
-        """Tell other limits while running; what the API's headers say still wins."""
-        self._here().budgets.set_limits(limits, loop_time())
-        self._here().engine.dispatcher.wake()
-
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
         is gone. Jobs submitted again under the same key are found by themselves."""
-        if self._journal is None:
+        if self._parts.journal is None:
             raise ValueError("recover() needs a journal: Scheduler(journal=…)")
-        return [self.submit(request, key=key) async for key, request in self._journal.unfinished()]
-
-    async def drain(self, timeout: float | None = None) -> bool:
-        """Accept no new jobs and wait until the others have ended; after ``timeout`` seconds the rest ends
-        resumably. True if everything was finished in time."""
-        engine = self._here().engine
-        self._closing = True
-        with anyio.move_on_after(timeout):
-            await engine.roster.settled()
-            return True
-        engine.abort()
-        await engine.roster.settled()
-        return False
-
-    async def stop(self, grace: float | None = None) -> None:
-        """Send nothing new; what is in flight may finish within ``grace`` seconds (``None``: however long).
-        Queued jobs end resumably, and a journal keeps them queued."""
-        engine = self._here().engine
-        engine.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped"))
-        with anyio.move_on_after(grace):
-            await engine.roster.settled(running_only=True)
-            return
-        engine.abort()
-        await engine.roster.settled(running_only=True)
-
-    def abort(self) -> None:
-        """Cut off everything at once; unfinished jobs end resumably."""
-        self._here().engine.abort()
-
-    def resume(self) -> None:
-        """Send again after the cause of ``status().halted`` is mended."""
-        self._here().engine.resume()
+        return [self.submit(request, key=key) async for key, request in self._parts.journal.unfinished()]
 
     def _guest(self, prompt: object, params: Mapping[str, object], terms: Terms) -> Guest:
         """A place in the queue for a caller that makes the attempts itself."""
@@ -255,7 +225,7 @@ class Scheduler:
         return running.engine.guest(running.factory.make(prompt, params, terms, guest=True))
 
     def _require_room(self, engine: Engine) -> None:
-        limit = self._flow.max_queued
+        limit = self._parts.flow.max_queued
         if limit is not None and engine.queued >= limit:
             raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
 
@@ -265,9 +235,3 @@ class Scheduler:
         if not self._closing:
             return self._here().factory.make(prompt, params, terms, key)
         raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
-
-    def _here(self) -> Running:
-        if self._running is None:
-            raise SchedulerClosedError("the scheduler is not open: use it inside 'async with Scheduler(...)'")
-        self._running.require_here()
-        return self._running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +12,33 @@ from typing import TYPE_CHECKING
 import anyio.abc
 from anyio.lowlevel import current_token
 
+from headway.adapters.ceiling import Ceiling, CeilingBudgets
+from headway.adapters.memory import MemoryBudgets
+from headway.core.limits import Limits
+from headway.core.retry import RetryPolicy
 from headway.errors import SchedulerClosedError
-from headway.ports import BudgetStore, Journal, Transport
+from headway.ports import BudgetStore, EventSink, Journal, Transport
 from headway.runtime.engine import Engine
+from headway.runtime.flow import Flow
 from headway.runtime.job_factory import JobFactory
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a scheduler is made of before it is opened."""
+
+    transport: Callable[[], Transport]
+    """Makes it when the scheduler is opened; it opens nothing before the first request."""
+    budgets: BudgetStore
+    retry: RetryPolicy
+    flow: Flow
+    journal: Journal | None
+    sinks: Sequence[EventSink]
+    defaults: Mapping[str, object]
+    """``model`` and ``max_tokens`` of requests without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,12 @@ def transport_for(client: AsyncAnthropic | None) -> Transport:
     from headway.adapters.anthropic import AnthropicTransport, make_client
 
     return AnthropicTransport(client or make_client(), owned=client is None)
+
+
+def budgets_for(budgets: BudgetStore | None, limits: Limits | None, ceiling: Ceiling | None) -> BudgetStore:
+    """The given store, or one in memory; under the user's own ceiling if there is one."""
+    store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
+    return store if ceiling is None else CeilingBudgets(ceiling, store)
 
 
 def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:

@@ -44,6 +44,8 @@ class ErrorKind(StrEnum):
     ATTEMPT_TIMEOUT = "attempt_timeout"
     DISCONNECTED = "disconnected"
     STREAM_CUT = "stream_cut"
+    STREAM_STALL = "stream_stall"
+    STREAM_INTERRUPTED = "stream_interrupted"
     DEADLINE = "deadline"
     STOPPED = "stopped"
     JOURNAL = "journal"
@@ -181,6 +183,11 @@ TABLE: Final[tuple[KindRow, ...]] = (
         "Nothing, unless it persists.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
     KindRow(ErrorKind.STREAM_CUT, "The stream ended before the message was complete.",
         "Nothing, unless it persists.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.STREAM_STALL, "The stream was open but brought nothing new; pings do not count.",
+        "Nothing, unless it persists; raise Flow.idle_timeout for answers with long silent thinking.",
+        attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
+    KindRow(ErrorKind.STREAM_INTERRUPTED, "A stream broke after part of its answer was shown, and is not resumed.",
+        "Use what arrived (error.partial), or allow scheduler.stream(…, resume=True).", maybe_billed=True),
     KindRow(ErrorKind.DEADLINE, "The job's deadline passed.", "Give it more time or a higher priority."),
     KindRow(ErrorKind.STOPPED, "The scheduler stopped before the job was finished.",
         "Run it again: nothing finished is sent twice.", resumable=True),

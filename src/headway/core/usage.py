@@ -40,5 +40,15 @@ class Usage:
             self.cache_read + other.cache_read,
         )
 
+    def at_least(self, other: Usage) -> Usage:
+        """Each count the larger of the two: cumulative counts that arrive in parts."""
+        return Usage(
+            max(self.input, other.input),
+            max(self.output, other.output),
+            max(self.cache_write, other.cache_write),
+            max(self.cache_write_1h, other.cache_write_1h),
+            max(self.cache_read, other.cache_read),
+        )
+
 
 NO_USAGE: Final = Usage()

@@ -18,6 +18,10 @@ class Flow:
     attempt_timeout: float = 600.0
     """Seconds one attempt may take in all (the API's own limit for a plain response). Answers with more
     ``max_tokens`` get proportionally more: an hour for 128,000."""
+    first_token_timeout: float = 300.0
+    """Seconds a stream may take from its sending to its first event with content; pings do not count."""
+    idle_timeout: float = 120.0
+    """Seconds a stream may bring nothing new between two events; pings do not count."""
     weights: Mapping[str, float] = field(default_factory=dict[str, float])
     """Share of a tenant relative to the others; 1 when not named."""
 
@@ -26,8 +30,9 @@ class Flow:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"Flow.{name} must be at least 1 or None, not {value!r}")
-        if not self.attempt_timeout > 0:
-            raise ValueError(f"Flow.attempt_timeout must be above 0 seconds, not {self.attempt_timeout!r}")
+        for name in ("attempt_timeout", "first_token_timeout", "idle_timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"Flow.{name} must be above 0 seconds, not {getattr(self, name)!r}")
         for tenant, weight in self.weights.items():
             if not (weight > 0 and math.isfinite(weight)):
                 raise ValueError(f"Flow.weights[{tenant!r}] must be a positive number, not {weight!r}")

@@ -30,13 +30,17 @@ def problem_of(message: object) -> str | None:
 
 
 def usage_of(message: Message) -> Usage:
-    """What a whole message used; optional counts that are missing or garbled are 0."""
-    usage = message.usage
+    """What a whole message used."""
+    return counts_of(message.usage)
+
+
+def counts_of(usage: object) -> Usage:
+    """A ``usage`` object, of a message or of a stream's event; counts that are missing or garbled are 0."""
     written = _count(usage, "cache_creation_input_tokens")
-    hour = min(written, _count(usage.cache_creation, "ephemeral_1h_input_tokens"))
+    hour = min(written, _count(getattr(usage, "cache_creation", None), "ephemeral_1h_input_tokens"))
     return Usage(
-        input=usage.input_tokens,
-        output=usage.output_tokens,
+        input=_count(usage, "input_tokens"),
+        output=_count(usage, "output_tokens"),
         cache_write=written - hour,
         cache_write_1h=hour,
         cache_read=_count(usage, "cache_read_input_tokens"),

@@ -13,14 +13,16 @@ from headway.adapters.anthropic.connect import RESERVED_FILES, fingerprint, open
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
+from headway.adapters.anthropic.stream_attempt import AnthropicStreamAttempt
 from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
 from headway.core.error_kind import ErrorKind
 from headway.core.limits import NO_REPORT, LimitReport
 from headway.core.request import Request, RequestError
-from headway.ports import Rejection, Reply
+from headway.ports import Rejection, Reply, StreamSource
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic, AsyncAPIResponse
+    from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
 
 STREAM_FROM: Final = 21_334
@@ -65,9 +67,7 @@ class AnthropicTransport:
     async def send(self, request: Request) -> Reply | Rejection:
         """Send one attempt."""
         try:
-            if self._loop is not (here := asyncio.get_running_loop()):
-                self._loop = here
-                await move_to_this_loop(self._client)
+            await self._move_here()
             request = self.prepare(request)
             if request.max_tokens >= STREAM_FROM:
                 return await self._send_streamed(request)
@@ -110,6 +110,29 @@ class AnthropicTransport:
             problem = "the stream ended before message_stop"
             return rejected(ErrorKind.STREAM_CUT, problem, report, status=200, request_id=request_id)
         return _read(request, message, None, report, request_id)
+
+    async def open_stream(self, request: Request) -> AnthropicStreamAttempt | Rejection:
+        """Send one streamed attempt; returns when the headers of a good response have arrived."""
+        try:
+            await self._move_here()
+            request = self.prepare(request)
+            create = cast("Callable[..., Awaitable[Any]]", self._client.messages.create)
+            return AnthropicStreamAttempt(
+                await create(**_arguments(request, self._plain), stream=True), request
+            )
+        except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
+            return rejection_of(error, request=request)
+
+    def present(self, source: StreamSource, request: Request) -> AsyncMessageStream[Any]:
+        """The SDK's own stream object over ``source``."""
+        from headway.adapters.anthropic.message_stream import HeadwayMessageStream
+
+        return HeadwayMessageStream(source, request.output_format)
+
+    async def _move_here(self) -> None:
+        if self._loop is not (here := asyncio.get_running_loop()):
+            self._loop = here
+            await move_to_this_loop(self._client)
 
     def revive(self, body: str, request: Request) -> Message:
         """The message of a stored body, as the SDK would have given it."""

@@ -19,6 +19,8 @@ _WORDS: Final = (
 )
 _TEXT: Final = _WORDS * 24
 _TOKEN_CHARS: Final = 3.6
+_INTERRUPTED: Final = "previous response was interrupted"
+"""https://platform.claude.com/docs/en/build-with-claude/streaming#error-recovery: models from 4.6 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def compose(body: Body, digest: bytes, config: FakeConfig) -> Reply:
         stop_reason = "max_tokens" if needed > max_tokens else "tool_use" if tool else "end_turn"
         text = text if needed <= max_tokens else text[: int(tokens * _TOKEN_CHARS)]
     else:
-        text = _prose(digest, tokens)
+        text = _prose(_begin(body, digest), tokens)
     latency = config.latency
     ttft = latency.ttft * (1 + latency.jitter * (2 * _uniform(digest, 2) - 1))
     speed = latency.speed * (1 + latency.jitter * (2 * _uniform(digest, 3) - 1))
@@ -81,9 +83,33 @@ def _length(digest: bytes, config: FakeConfig) -> int:
     return max(1, round(mean * math.exp(sigma * normal - sigma * sigma / 2)))
 
 
-def _prose(digest: bytes, tokens: int) -> str:
+def _begin(body: Body, digest: bytes) -> int:
+    """Where in the prose a reply begins: anywhere, or where the answer it is to continue stopped."""
+    given = continued(body)
+    if given is None:
+        return digest[24] % len(_WORDS)
+    found = _TEXT.find(given[-len(_WORDS) :])
+    return digest[24] % len(_WORDS) if found < 0 else (found + len(given[-len(_WORDS) :])) % len(_WORDS)
+
+
+def continued(body: Body) -> str | None:
+    """The text that this request asks to continue: a prefilled turn, or one that "was interrupted"."""
+    turns = cast("list[Body]", body.get("messages") or [{}])
+    if len(turns) > 1 and turns[-1].get("role") == "user" and _INTERRUPTED in _text_of(turns[-1]):
+        turns = turns[:-1]
+    return _text_of(turns[-1]) if turns[-1].get("role") == "assistant" else None
+
+
+def _text_of(turn: Body) -> str:
+    content = turn.get("content")
+    if isinstance(content, str):
+        return content
+    blocks = [block for block in cast("list[Body]", content or []) if block.get("type") == "text"]
+    return "".join(str(block.get("text")) for block in blocks)
+
+
+def _prose(begin: int, tokens: int) -> str:
     length = int(tokens * _TOKEN_CHARS)
-    begin = digest[24] % len(_WORDS)
     if begin + length <= len(_TEXT):
         return _TEXT[begin : begin + length]
     return (_TEXT * (length // len(_TEXT) + 2))[begin : begin + length]

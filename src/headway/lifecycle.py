@@ -1,0 +1,113 @@
+"""A scheduler's life: opened, watched, steered, drained, stopped."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import anyio
+
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import failure_of
+from headway.core.limits import Limits
+from headway.errors import SchedulerClosedError
+from headway.runtime.clock import loop_time
+from headway.runtime.engine import Engine
+from headway.runtime.job_factory import JobFactory
+from headway.runtime.status import Status
+from headway.wiring import Parts, Running
+
+if TYPE_CHECKING:
+    pass
+
+
+class Lifecycle:
+    """Everything about a scheduler but the asking: `Scheduler` adds that."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._running: Running | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        if self._running is not None:
+            raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
+        parts = self._parts
+        transport = parts.transport()  # opens nothing before the first request
+        if self._parts.journal is not None:
+            await self._parts.journal.open()
+        now = loop_time()
+        engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, parts.sinks, now)
+        factory = JobFactory(parts.defaults, transport, engine.cancel, self._parts.journal is not None)
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        engine.start(group)
+        self._running = Running(engine, factory, group, transport, parts.budgets)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        running = self._here()
+        try:
+            if error is None:
+                await self.drain()
+        finally:
+            self._closing = True
+            running.group.cancel_scope.cancel()
+            try:
+                # The body's own exception is not the group's: it passes as it is, not inside an ExceptionGroup.
+                await running.group.__aexit__(None, None, None)
+            finally:
+                running.engine.sweep()
+                with anyio.CancelScope(shield=True):
+                    if self._parts.journal is not None:
+                        await self._parts.journal.aclose()
+                    await running.transport.aclose()
+
+    def status(self) -> Status:
+        """Queue, in flight, rates, spend and budgets, now."""
+        running = self._here()
+        return running.engine.status(running.budgets.status(loop_time()))
+
+    def set_limits(self, limits: Limits) -> None:
+        """Tell other limits while running; what the API's headers say still wins."""
+        self._here().budgets.set_limits(limits, loop_time())
+        self._here().engine.dispatcher.wake()
+
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Accept no new jobs and wait until the others have ended; after ``timeout`` seconds the rest ends
+        resumably. True if everything was finished in time."""
+        engine = self._here().engine
+        self._closing = True
+        with anyio.move_on_after(timeout):
+            await engine.roster.settled()
+            return True
+        engine.abort()
+        await engine.roster.settled()
+        return False
+
+    async def stop(self, grace: float | None = None) -> None:
+        """Send nothing new; what is in flight may finish within ``grace`` seconds (``None``: however long).
+        Queued jobs end resumably, and a journal keeps them queued."""
+        engine = self._here().engine
+        engine.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped"))
+        with anyio.move_on_after(grace):
+            await engine.roster.settled(running_only=True)
+            return
+        engine.abort()
+        await engine.roster.settled(running_only=True)
+
+    def abort(self) -> None:
+        """Cut off everything at once; unfinished jobs end resumably."""
+        self._here().engine.abort()
+
+    def resume(self) -> None:
+        """Send again after the cause of ``status().halted`` is mended."""
+        self._here().engine.resume()
+
+    def _here(self) -> Running:
+        if self._running is None:
+            raise SchedulerClosedError("the scheduler is not open: use it inside 'async with Scheduler(...)'")
+        self._running.require_here()
+        return self._running
