@@ -15,6 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from headway.adapters.anthropic import EndpointLimits, NotSentError
     from headway.adapters.ceiling import Ceiling
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.error_kind import ErrorKind
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
     from headway.runtime.handle import Job, Outcome
     from headway.runtime.outcomes import Outcomes
     from headway.runtime.status import Status
+    from headway.runtime.terms import job_terms
     from headway.scheduler import Scheduler
+    from headway.standalone import middleware
 
 __version__ = "0.1.0"
 
@@ -56,6 +59,7 @@ _HOME: Final[dict[str, str]] = {
     "AuthenticationError": "errors",
     "BillingError": "errors",
     "Ceiling": "adapters.ceiling",
+    "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
     "Flow": "runtime.flow",
@@ -72,6 +76,7 @@ _HOME: Final[dict[str, str]] = {
     "JournalLockedError": "errors",
     "JournalMismatchError": "errors",
     "Limits": "core.limits",
+    "NotSentError": "adapters.anthropic",
     "Outcome": "runtime.handle",
     "Outcomes": "runtime.outcomes",
     "Priority": "core.job",
@@ -88,6 +93,8 @@ _HOME: Final[dict[str, str]] = {
     "StoppedError": "errors",
     "StreamInterruptedError": "errors",
     "Usage": "core.usage",
+    "job_terms": "runtime.terms",
+    "middleware": "standalone",
 }
 
 __all__ = [
@@ -95,6 +102,7 @@ __all__ = [
     "AuthenticationError",
     "BillingError",
     "Ceiling",
+    "EndpointLimits",
     "ErrorKind",
     "Failure",
     "Flow",
@@ -111,6 +119,7 @@ __all__ = [
     "JournalLockedError",
     "JournalMismatchError",
     "Limits",
+    "NotSentError",
     "Outcome",
     "Outcomes",
     "Priority",
@@ -127,6 +136,8 @@ __all__ = [
     "StoppedError",
     "StreamInterruptedError",
     "Usage",
+    "job_terms",
+    "middleware",
 ]
 
 # Quiet unless the application configures logging.

@@ -10,7 +10,7 @@ from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
 from headway.core.job import Priority
 from headway.core.limits import Limits
-from headway.core.request import RequestError
+from headway.core.request import Request, RequestError
 from headway.core.retry import RetryPolicy
 from headway.errors import QueueFullError, SchedulerClosedError
 from headway.lifecycle import Lifecycle
@@ -20,10 +20,10 @@ from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
-from headway.runtime.job_factory import Terms
 from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
+from headway.runtime.terms import USUAL, Terms, current_terms
 from headway.wiring import Parts, budgets_for, journal_for, transport_for
 
 if TYPE_CHECKING:
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from anthropic.types import Message
     from anthropic.types.parsed_message import ParsedMessage
 
+    from headway.adapters.anthropic import AnthropicTransport, SchedulerMiddleware
+    from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.parameters import MessageParams
 
 T = TypeVar("T")
+ClientT = TypeVar("ClientT", bound="AsyncAnthropic")
 WINDOW_MARGIN: Final = 512
 """Jobs that ``map`` keeps ready beyond those in flight."""
 
@@ -209,6 +212,51 @@ class Scheduler(Lifecycle):
         window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
         return Outcomes(requests, submit, running.group, window=window, ordered=ordered)
 
+    @property
+    def client(self) -> AsyncAnthropic:
+        """An ``AsyncAnthropic`` for any framework: every Messages call through it, streams included, stands in
+        this scheduler's queue, under its budgets and retries. Other endpoints pass (`EndpointLimits`)."""
+        transport = self._here().transport
+        if not hasattr(transport, "equipped"):
+            raise TypeError(f"{type(transport).__name__} has no client; use wrap(client)")
+        return cast("AnthropicTransport", transport).equipped(self._middleware(None))
+
+    def wrap(
+        self,
+        client: ClientT,
+        *,
+        priority: Priority = Priority.NORMAL,
+        tenant: str = "",
+        deadline: float | None = None,
+    ) -> ClientT:
+        """A copy of your own client that goes through this scheduler, with the SDK's retries off.
+
+        It shares the connections of the given one. ``priority``, ``tenant`` and ``deadline`` (seconds for each
+        call) hold for its calls; `job_terms` sets others for a block of code. Raises ValueError for a client
+        that is wrapped already. Calls that are not sent raise `NotSentError`, an ``anthropic.APIError``.
+        """
+        from headway.adapters.anthropic.connect import fingerprint, with_scheduler
+
+        terms = Terms(priority, tenant, deadline)
+        return with_scheduler(client, self._middleware(fingerprint(client), terms))
+
+    def _middleware(
+        self,
+        account: str | None,
+        terms: Terms = USUAL,
+        *,
+        pace: EndpointPace | None = None,
+        retries: bool = True,
+    ) -> SchedulerMiddleware:
+        from headway.adapters.anthropic import SchedulerMiddleware
+
+        def admit(request: Request) -> Guest:
+            running = self._here()
+            self._require_room(running.engine)
+            return running.engine.guest(running.factory.visit(request, current_terms(terms), account))
+
+        return SchedulerMiddleware(admit, pace=pace, retries=retries)
+
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
         is gone. Jobs submitted again under the same key are found by themselves."""
@@ -220,11 +268,11 @@ class Scheduler(Lifecycle):
         """A place in the queue for a caller that makes the attempts itself."""
         running = self._here()
         self._require_room(running.engine)
-        if self._closing:
-            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
         return running.engine.guest(running.factory.make(prompt, params, terms, guest=True))
 
     def _require_room(self, engine: Engine) -> None:
+        if self._closing:
+            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
         limit = self._parts.flow.max_queued
         if limit is not None and engine.queued >= limit:
             raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))

@@ -24,7 +24,7 @@ from headway.core.limits import Limits
 from headway.core.usage import Usage
 from headway.errors import StoppedError
 from headway.runtime.guest import Guest
-from headway.runtime.job_factory import Terms
+from headway.runtime.terms import Terms
 from headway.testing.transport import ScriptedTransport, lost, refusal, reply
 
 pytestmark = pytest.mark.anyio

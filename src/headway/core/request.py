@@ -33,12 +33,12 @@ class Request:
     @property
     def model(self) -> str:
         """The model id."""
-        return str(self.params["model"])
+        return str(self.params.get("model", ""))
 
     @property
     def max_tokens(self) -> int:
         """The cap on output tokens."""
-        value = self.params["max_tokens"]
+        value = self.params.get("max_tokens")
         return value if isinstance(value, int) else 0
 
     def with_params(self, **changes: object) -> Request:

@@ -84,13 +84,21 @@ class Guest:
         await self._worker.begin(self.job)
         return grant
 
-    async def finish(self, result: Reply | Rejection, earlier: Usage = NO_USAGE) -> bool:
+    @staticmethod
+    def now() -> float:
+        """Loop time, seconds."""
+        return loop_time()
+
+    async def finish(
+        self, result: Reply | Rejection, earlier: Usage = NO_USAGE, *, last: bool = False
+    ) -> bool:
         """End the attempt: the grant is settled, the worker decides and records. True: there will be another
-        turn. ``earlier`` is what broken attempts of the same answer used and were billed for."""
+        turn. ``earlier`` is what broken attempts of the same answer used and were billed for. ``last``: no
+        other turn is wanted, whatever failed; and nothing is stopped because of it."""
         grant, self._grant = self._grant, None
         assert grant is not None, "a turn ends once"
         try:
-            await self._worker.conclude(self.job, grant, result, earlier=earlier)
+            await self._worker.conclude(self.job, grant, result, earlier=earlier, last=last)
         finally:
             self._host.attempt_over(self.job)
         return not self.job.done()

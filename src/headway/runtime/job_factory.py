@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from headway.core.catalog import group_of
@@ -18,19 +17,10 @@ from headway.core.tokens import measure
 from headway.ports import BudgetKey, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
+from headway.runtime.terms import Terms
 
 if TYPE_CHECKING:
     from anthropic.types import Message
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a job is to be treated."""
-
-    priority: Priority
-    tenant: str
-    deadline: float | None
-    """Seconds from now."""
 
 
 class JobFactory:
@@ -63,23 +53,34 @@ class JobFactory:
         request = self._transport.prepare(build_request(prompt, self._defaults, params, custom_id=key))
         if self._journalled and not guest:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
+        number = next(self._ids)
+        fallback = f"job-{number}" if guest else self._default_key(request, number)
+        return self._job(number, request.custom_id or fallback, request, terms)
+
+    def visit(self, request: Request, terms: Terms, account: str | None = None) -> Job[Message]:
+        """A job for a call that a client of the user's makes itself: its body is taken as it is, and counts
+        against the limits of that client's ``account``."""
+        number = next(self._ids)
+        return self._job(number, f"job-{number}", request, terms, account)
+
+    def _job(
+        self, number: int, key: str, request: Request, terms: Terms, account: str | None = None
+    ) -> Job[Message]:
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
         now = loop_time()
-        number = next(self._ids)
         record = JobRecord(
             id=number,
-            key=request.custom_id or (f"job-{number}" if guest else self._default_key(request, number)),
+            key=key,
             request=request,
             priority=Priority(terms.priority),
             tenant=terms.tenant,
             submitted=now,
             deadline=None if deadline is None else now + deadline,
         )
-        return Job(
-            record, budget_key(self._transport.account, request), measure(request.params), self._canceller
-        )
+        budget = budget_key(self._transport.account if account is None else account, request)
+        return Job(record, budget, measure(request.params), self._canceller)
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
         """A job that ended before it began: its input is not a request."""

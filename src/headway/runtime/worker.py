@@ -125,10 +125,12 @@ class Worker:
         *,
         sent: bool = True,
         earlier: Usage = NO_USAGE,
+        last: bool = False,
     ) -> None:
         """Understand how an attempt ended (``None``: it was cut off), and obey what is decided about it.
 
-        ``earlier``: what broken attempts at the same answer used (a stream that was resumed).
+        ``earlier``: what broken attempts at the same answer used (a stream that was resumed). ``last``: who
+        asked decides about retries itself, so a failure ends the job and halts nothing.
         """
         try:
             if result is None:
@@ -136,7 +138,7 @@ class Worker:
             elif isinstance(result, Reply):
                 await self._succeed(job, grant, result, earlier)
             else:
-                await self._fail(job, grant, result)
+                await self._fail(job, grant, result, last=last)
         except JournalError as error:
             self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
             self.park(job, failure_of(ErrorKind.JOURNAL, str(error)), durable=False)
@@ -185,21 +187,25 @@ class Worker:
         event = Succeeded(now, reply.body, usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, reply.message)
 
-    async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection) -> None:
+    async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection, *, last: bool) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
         budget_wait = _end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
             await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
             return
-        decision = self._policy.decide(
-            failure,
-            job.record.attempts,
-            now,
-            deadline=job.record.deadline,
-            jitter=jitter,
-            budget_wait=budget_wait,
-            quota_wait=self._quota.wait(now),
+        decision = (
+            GiveUp(failure)
+            if last
+            else self._policy.decide(
+                failure,
+                job.record.attempts,
+                now,
+                deadline=job.record.deadline,
+                jitter=jitter,
+                budget_wait=budget_wait,
+                quota_wait=self._quota.wait(now),
+            )
         )
         match decision:
             case Retry(not_before=not_before):
@@ -209,7 +215,7 @@ class Worker:
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case GiveUp(failure=final):
-                if failure.scope is Scope.ACCOUNT:
+                if failure.scope is Scope.ACCOUNT and not last:
                     self._desk.halt(failure)
                 await self._conclude(job, _ending_event(now, final), None)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from headway.errors import HeadwayError
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    from anthropic import AsyncAnthropic, Middleware
+
+ClientT = TypeVar("ClientT", bound="AsyncAnthropic")
 
 KEY_VARIABLES: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """In the SDK's order of preference."""
@@ -90,6 +92,14 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         )
     except CredentialsError as error:  # a profile that cannot be read
         return CredentialError(str(error))
+
+
+def with_scheduler(client: ClientT, middleware: Middleware) -> ClientT:
+    """A copy of a client, sharing its connections, with the scheduler's middleware next to the wire and no
+    retries of the SDK's own. Raises ValueError when there is one already: two would wait for each other."""
+    if any(isinstance(given, type(middleware)) for given in client.middleware):
+        raise ValueError("this client goes through a scheduler already; pass the client it was made from")
+    return client.with_options(max_retries=0, middleware=[*client.middleware, middleware])
 
 
 def fingerprint(client: AsyncAnthropic) -> str:

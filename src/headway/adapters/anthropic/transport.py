@@ -9,7 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
-from headway.adapters.anthropic.connect import RESERVED_FILES, fingerprint, open_file_limit, pool_size
+from headway.adapters.anthropic.connect import (
+    RESERVED_FILES,
+    fingerprint,
+    open_file_limit,
+    pool_size,
+    with_scheduler,
+)
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
@@ -21,7 +27,7 @@ from headway.core.request import Request, RequestError
 from headway.ports import Rejection, Reply, StreamSource
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, AsyncAPIResponse
+    from anthropic import AsyncAnthropic, AsyncAPIResponse, Middleware
     from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
 
@@ -133,6 +139,10 @@ class AnthropicTransport:
         if self._loop is not (here := asyncio.get_running_loop()):
             self._loop = here
             await move_to_this_loop(self._client)
+
+    def equipped(self, middleware: Middleware) -> AsyncAnthropic:
+        """The client with one more middleware, next to the wire."""
+        return with_scheduler(self._client, middleware)
 
     def revive(self, body: str, request: Request) -> Message:
         """The message of a stored body, as the SDK would have given it."""

@@ -1,0 +1,159 @@
+"""The scheduler inside any ``AsyncAnthropic``: every attempt of every Messages call stands in the queue.
+
+SDK middleware runs once per HTTP attempt and may call on as often as it likes
+(https://github.com/anthropics/anthropic-sdk-python, ``_middleware.py``). Errors that reach the caller are the
+SDK's own: the last response is handed back, and the SDK makes its exception of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import anthropic
+import httpx2
+from anthropic import Middleware
+
+from headway.adapters.anthropic.endpoints import EndpointPace, generates
+from headway.adapters.anthropic.failures import rejected, rejection_of
+from headway.adapters.anthropic.headers import report_of, retry_after
+from headway.adapters.anthropic.observed import (
+    BodyReader,
+    EventReader,
+    ObservedStream,
+    Reader,
+    error_body,
+    failure_of_body,
+    usage_of_body,
+)
+from headway.core.error_kind import ErrorKind
+from headway.core.request import Request
+from headway.core.usage import NO_USAGE, Usage
+from headway.errors import HeadwayError, JobFailedError
+from headway.ports import Grant, Rejection, Reply, Visit
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAPIResponse
+    from anthropic._middleware import AsyncCallNext
+    from anthropic._request import APIRequest
+    from anthropic.types import Message
+
+Admit = Callable[[Request], Visit]
+
+
+class NotSentError(HeadwayError, anthropic.APIError):
+    """headway did not send the call (deadline, shutdown, a dead account): an ``APIError``, so that whoever
+    catches the SDK's errors catches it; ``failure`` says why. The SDK does not retry it."""
+
+    def __init__(self, message: str, request: httpx2.Request, error: HeadwayError) -> None:
+        anthropic.APIError.__init__(self, message, request, body=None)
+        self.failure = error.failure if isinstance(error, JobFailedError) else None
+
+
+class SchedulerMiddleware(Middleware):
+    """Put it last in ``AsyncAnthropic(middleware=[…])``, after those that make requests of their own."""
+
+    def __init__(self, admit: Admit, *, pace: EndpointPace | None = None, retries: bool = True) -> None:
+        self._admit = admit
+        self._pace = pace or EndpointPace()
+        self._retries = retries
+
+    async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+        """One call of the SDK; with retries of our own, as many attempts as the decisions say."""
+        body = request.json
+        if not generates(request.method, request.url) or not isinstance(body, Mapping):
+            await self._pace.wait(request.method, request.url)
+            return await call_next(request)
+        asked = Request(dict(cast("Mapping[str, object]", body)))
+        last: AsyncAPIResponse[Any] | None = None
+        try:
+            visit = self._admit(asked)
+        except HeadwayError as error:
+            raise _not_sent(error, request) from None
+        while True:
+            try:
+                grant = await visit.turn()
+            except HeadwayError as error:
+                if last is not None:
+                    return last
+                raise _not_sent(error, request) from None
+            response, again = await self._attempt(request, asked, call_next, visit, grant)
+            if not again:
+                return response
+            last = response or last
+
+    async def _attempt(
+        self, request: APIRequest, asked: Request, call_next: AsyncCallNext, visit: Visit, grant: Grant
+    ) -> tuple[Any, bool]:
+        """The response and whether another attempt follows; raises what the SDK raised when none does."""
+        try:
+            response = await call_next(request)
+        except Exception as error:
+            if await visit.finish(rejection_of(error, request=asked), last=not self._retries):
+                return None, True
+            raise
+        except BaseException:
+            await visit.leave(sent=True)
+            raise
+        raw: httpx2.Response | None = getattr(response, "http_response", None)
+        if raw is None:  # a middleware further in answered by itself: nothing was sent
+            await visit.leave()
+            return response, False
+        try:
+            return response, await self._understood(raw, request, asked, visit, grant)
+        except BaseException:
+            await visit.leave(sent=True)
+            raise
+
+    async def _understood(
+        self, raw: httpx2.Response, request: APIRequest, asked: Request, visit: Visit, grant: Grant
+    ) -> bool:
+        report = report_of(asked, raw.headers)
+        request_id = raw.headers.get("request-id")
+        if not raw.is_success:
+            if not raw.is_closed:
+                await raw.aread()
+            wait = retry_after(raw.headers, datetime.now(UTC))
+            failure = failure_of_body(raw.status_code, error_body(raw.content), request_id, wait)
+            return await visit.finish(Rejection(failure, report), last=not self._retries)
+        if not raw.is_closed:
+            grant.observe(report, visit.now())
+            reader: Reader = EventReader(raw.status_code, request_id) if request.stream else BodyReader()
+            raw.stream = ObservedStream(raw, reader, _settler(visit, reader))
+            return False
+        usage, problem = usage_of_body(raw.content)
+        if usage is None:
+            bad = rejected(ErrorKind.MALFORMED, str(problem), report, status=200, request_id=request_id)
+            return await visit.finish(bad, last=not self._retries)
+        return await visit.finish(_reply(usage, raw, report_of(asked, raw.headers)))
+
+
+def _settler(visit: Visit, reader: Reader) -> Callable[[Exception | None, bool], Any]:
+    """What to do when an observed body has ended. It cannot be retried: the caller has read of it."""
+
+    async def ended(error: Exception | None, whole: bool) -> None:
+        problem = reader.problem()
+        if problem is None:
+            await visit.finish(_reply(reader.usage or NO_USAGE, None, None))
+        elif error is not None:
+            broken = rejection_of(error, answering=True)
+            await visit.finish(Rejection(broken.failure, usage=reader.usage), last=True)
+        elif whole:
+            await visit.finish(Rejection(problem, usage=reader.usage), last=True)
+        else:
+            await visit.leave(reader.usage, sent=True)
+
+    return ended
+
+
+def _reply(usage: Usage, raw: httpx2.Response | None, report: Any) -> Reply:
+    """What the scheduler needs to know; the message itself is the caller's business."""
+    request_id = None if raw is None else raw.headers.get("request-id")
+    given = {} if report is None else {"report": report}
+    return Reply(cast("Message", None), "", usage, request_id=request_id, **given)
+
+
+def _not_sent(error: HeadwayError, request: APIRequest) -> NotSentError:
+    stand_in = httpx2.Request(request.method.upper(), "https://headway.invalid" + request.url)
+    return NotSentError(f"not sent by headway: {error}", stand_in, error)

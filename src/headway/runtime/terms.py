@@ -1,0 +1,43 @@
+"""How a job is to be treated; also for calls whose code cannot be told (a framework in between)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+
+from headway.core.job import Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Priority, tenant and deadline of a job."""
+
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""
+    deadline: float | None = None
+    """Seconds from now."""
+
+
+USUAL: Final = Terms()
+_current: ContextVar[Terms | None] = ContextVar("headway_terms", default=None)
+
+
+@contextmanager
+def job_terms(
+    *, priority: Priority = Priority.NORMAL, tenant: str = "", deadline: float | None = None
+) -> Generator[None]:
+    """Calls through `Scheduler.client` and `Scheduler.wrap` inside this block, in the same task and in those it
+    starts, have these terms: for frameworks that make the calls for you. ``deadline``: seconds, for each call."""
+    token = _current.set(Terms(priority, tenant, deadline))
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_terms(otherwise: Terms) -> Terms:
+    """The terms of the innermost `job_terms` block, else the given ones."""
+    return _current.get() or otherwise

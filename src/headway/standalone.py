@@ -1,0 +1,147 @@
+"""``headway.middleware(…)``: the scheduler as a middleware of its own, for a client that is made elsewhere.
+
+It starts on first use in the running event loop and ends with it: a second ``asyncio.run`` gets a new one, with
+budgets that start again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import failure_of
+from headway.core.job import Priority
+from headway.core.limits import Limits
+from headway.core.request import Request
+from headway.core.retry import RetryPolicy
+from headway.ports import Rejection
+from headway.runtime.flow import Flow
+from headway.runtime.terms import Terms
+from headway.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from anthropic.types import Message
+
+    from headway.adapters.anthropic import SchedulerMiddleware
+    from headway.adapters.anthropic.endpoints import EndpointLimits, EndpointPace
+    from headway.adapters.anthropic.standalone import HeadwayMiddleware
+    from headway.ports import EventSink
+
+USUAL_RETRY: Final = RetryPolicy()
+
+
+def middleware(
+    limits: Limits | None = None,
+    *,
+    retry: RetryPolicy | None = USUAL_RETRY,
+    flow: Flow | None = None,
+    endpoints: EndpointLimits | None = None,
+    sinks: Sequence[EventSink] = (),
+    priority: Priority = Priority.NORMAL,
+    tenant: str = "",
+    deadline: float | None = None,
+) -> HeadwayMiddleware:
+    """A middleware for ``AsyncAnthropic(middleware=[…], max_retries=0)``: budgets, queue and retries of headway.
+
+    Put it last in the list, after the SDK's refusal fallback. One middleware stands for one API key. With
+    ``retry=None`` it only paces and learns, and leaves retrying to the SDK (leave its ``max_retries`` on); else
+    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant`` and ``deadline`` hold for all calls.
+    ``await middleware.scheduler()`` is the scheduler behind it, ``await middleware.aclose()`` ends it early.
+    """
+    from headway.adapters.anthropic.endpoints import EndpointPace
+    from headway.adapters.anthropic.standalone import HeadwayMiddleware
+
+    standalone = Standalone(
+        lambda: Scheduler(transport=_Elsewhere(), limits=limits, retry=retry, flow=flow, sinks=sinks),
+        EndpointPace(endpoints),
+        Terms(priority, tenant, deadline),
+        retries=retry is not None,
+    )
+    return HeadwayMiddleware(standalone)
+
+
+class Standalone:
+    """The schedulers behind one `middleware`: one for each event loop it is used in."""
+
+    def __init__(
+        self, make: Callable[[], Scheduler], pace: EndpointPace, terms: Terms, *, retries: bool
+    ) -> None:
+        self._make = make
+        self._pace = pace
+        self._terms = terms
+        self._retries = retries
+        self._houses: WeakKeyDictionary[asyncio.AbstractEventLoop, _House] = WeakKeyDictionary()
+
+    async def gate(self) -> SchedulerMiddleware:
+        """The middleware of the running event loop."""
+        return (await self._here()).gate
+
+    async def scheduler(self) -> Scheduler:
+        """The scheduler of the running event loop: for ``status()`` and ``set_limits()``."""
+        return (await self._here()).scheduler
+
+    async def aclose(self) -> None:
+        """End the scheduler of this event loop now; calls in flight are cut off."""
+        house = self._houses.pop(asyncio.get_running_loop(), None)
+        if house is not None:
+            await house.close()
+
+    async def _here(self) -> _House:
+        loop = asyncio.get_running_loop()
+        house = self._houses.get(loop)
+        if house is None:
+            house = self._houses[loop] = _House(self._make(), self._terms, self._pace, self._retries)
+        await house.open()
+        return house
+
+
+class _House:
+    """A scheduler that lives in a task of its own, for as long as its event loop runs."""
+
+    def __init__(self, scheduler: Scheduler, terms: Terms, pace: EndpointPace, retries: bool) -> None:
+        self.scheduler = scheduler
+        self.gate: SchedulerMiddleware = scheduler._middleware(None, terms, pace=pace, retries=retries)  # pyright: ignore[reportPrivateUsage]
+        self._ready = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._live(), name="headway middleware")
+        if not self._ready.is_set():
+            await self._ready.wait()
+
+    async def _live(self) -> None:
+        async with self.scheduler:
+            self._ready.set()
+            await asyncio.get_running_loop().create_future()  # until cancelled: by `close`, or with the loop
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+class _Elsewhere:
+    """The transport of a scheduler whose every request is sent by a client of the user's."""
+
+    account = "clients"
+    connections = None
+
+    def prepare(self, request: Request) -> Request:
+        """As it is."""
+        return request
+
+    async def send(self, request: Request) -> Rejection:
+        """Never asked: this scheduler has guests only."""
+        return Rejection(failure_of(ErrorKind.INTERNAL, f"nothing can be sent for {request!r} from here"))
+
+    def revive(self, body: str, request: Request) -> Message:
+        """Never asked: there is no journal."""
+        raise NotImplementedError(f"no journal holds {len(body)} characters for {request!r}")
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""
