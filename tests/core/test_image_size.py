@@ -112,3 +112,9 @@ def test_a_prompt_with_images_is_measured_by_the_models_tier() -> None:
     assert fixed("claude-haiku-4-5", big) < fixed("claude-opus-5-5", big)
     assert fixed("claude-opus-5-5", text(png(56, 56))) < 10
     assert fixed("claude-opus-5-5", "no image") > IMAGE_TOKENS
+
+
+def test_a_jpeg_with_a_long_preamble_and_fill_bytes() -> None:
+    profile = b"\xff\xe2" + struct.pack(">H", 65_535) + b"\x00" * 65_533
+    raw = b"\xff\xd8" + profile * 9 + b"\xff" + jpeg(8001, 30)[6:]
+    assert pixels(text(raw + b"\x00" * 3)) == (8001, 30)

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
-import binascii
 import math
 from typing import Final
+
+from headway.core.base64_text import head_bytes
 
 PATCH: Final = 28
 """Pixels a side of what one token covers."""
 HEAD: Final = 48_000
 """Base64 characters looked at: a JPEG may carry a preview before its size."""
+LONG_HEAD: Final = 2_000_000
+"""… and so many when it carries still more (colour profiles, depth maps)."""
 
 
 def image_tokens(data: str, edge: int, most: int) -> float | None:
@@ -30,21 +33,21 @@ def image_tokens(data: str, edge: int, most: int) -> float | None:
 
 def pixels(data: str) -> tuple[int, int] | None:
     """Width and height of a base64 PNG, GIF, WebP or JPEG."""
-    head = data[:HEAD]
-    try:
-        raw = binascii.a2b_base64(head[: len(head) // 4 * 4])
-    except ValueError:  # not base64, or not ASCII: the API will say so
-        return None
-    size: tuple[int, int] | None = None
-    if raw.startswith(b"\x89PNG\r\n\x1a\n") and len(raw) >= 24:
-        size = int.from_bytes(raw[16:20]), int.from_bytes(raw[20:24])
-    elif raw[:6] in (b"GIF87a", b"GIF89a") and len(raw) >= 10:
-        size = int.from_bytes(raw[6:8], "little"), int.from_bytes(raw[8:10], "little")
-    elif raw[:4] == b"RIFF" and raw[8:12] == b"WEBP" and len(raw) >= 30:
-        size = _webp(raw)
-    elif raw[:2] == b"\xff\xd8":
-        size = _jpeg(raw)
+    raw = head_bytes(data, HEAD)
+    size = _size(raw)
+    if size is None and len(data) > HEAD and raw[:2] == b"\xff\xd8":
+        size = _jpeg(head_bytes(data, LONG_HEAD))
     return size if size and size[0] > 0 and size[1] > 0 else None
+
+
+def _size(raw: bytes) -> tuple[int, int] | None:
+    if raw.startswith(b"\x89PNG\r\n\x1a\n") and len(raw) >= 24:
+        return int.from_bytes(raw[16:20]), int.from_bytes(raw[20:24])
+    if raw[:6] in (b"GIF87a", b"GIF89a") and len(raw) >= 10:
+        return int.from_bytes(raw[6:8], "little"), int.from_bytes(raw[8:10], "little")
+    if raw[:4] == b"RIFF" and raw[8:12] == b"WEBP" and len(raw) >= 30:
+        return _webp(raw)
+    return _jpeg(raw) if raw[:2] == b"\xff\xd8" else None
 
 
 def _webp(raw: bytes) -> tuple[int, int] | None:
@@ -65,6 +68,9 @@ def _jpeg(raw: bytes) -> tuple[int, int] | None:
     at = 2
     while at + 9 <= len(raw) and raw[at] == 0xFF:
         marker = raw[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return int.from_bytes(raw[at + 7 : at + 9]), int.from_bytes(raw[at + 5 : at + 7])
         at += 2 + int.from_bytes(raw[at + 2 : at + 4])
