@@ -88,6 +88,12 @@ class FakeConfig:
     """Whether a request refused with 429 still takes one from the requests bucket."""
     count_tokens_per_minute: float | None = None
     """Limit of ``count_tokens`` calls, independent of the message limits; ``None``: unlimited."""
+    files_per_minute: float | None = None
+    """Limit of Files API calls (the real one has about 500); ``None``: unlimited."""
+    file_quota: int = 1_000_000_000_000
+    """Bytes that all files together may have."""
+    too_large_as_page: bool = False
+    """A body over 32 MB is refused by the gateway's HTML page instead of the API's JSON."""
     max_in_flight: int | None = None
     """More requests than this at the same time get 429 "number of concurrent connections", without any
     rate-limit header."""

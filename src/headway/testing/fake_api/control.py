@@ -39,6 +39,12 @@ def _act(site: Site, method: str, name: str, raw: bytes) -> object:
             site.set_limits(limits, str(group) if group else None)
         case ("POST", "faults"):
             site.set_faults(parse_faults(json.loads(raw)))
+        case ("POST", "time"):
+            asked: object = json.loads(raw)
+            seconds = cast("dict[str, object]", asked).get("seconds") if isinstance(asked, dict) else None
+            if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+                raise invalid(f"time.seconds: must be a number, not {seconds!r}")
+            site.pass_time(seconds)
         case ("POST", "reset"):
             site.reset()
         case _:

@@ -9,6 +9,7 @@ from headway.testing.fake_api.exchange import Exchange
 from headway.testing.fake_api.gate import check_size
 from headway.testing.fake_api.ledger import Ledger
 from headway.testing.fake_api.limits import FakeLimits
+from headway.testing.fake_api.media_rules import check_media
 from headway.testing.fake_api.site import Site
 from headway.testing.fake_api.tokens import count_input
 from headway.testing.fake_api.wire_error import WireError
@@ -18,6 +19,7 @@ async def answer_count(site: Site, exchange: Exchange) -> None:
     """The same estimate that a Messages request is charged."""
     body = parse_body(check_size(await exchange.read()))
     model = check_count(body)
+    check_media(body, model, site.files)
     now = site.now()
     if site.counting is None:
         site.counting = Ledger("count_tokens", FakeLimits(requests=site.config.count_tokens_per_minute), now)

@@ -65,20 +65,20 @@ class Exchange:
         self.keep_alive = request.keep_alive
         self._chunked = False
 
-    async def read(self) -> bytes | None:
+    async def read(self, most: int = MAX_BODY) -> bytes | None:
         """The whole body, or ``None`` if it is larger than the API takes (it is read all the same)."""
         request = self.request
         if request.headers.get("Expect", "").lower() == "100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if (request.content_length or 0) <= MAX_BODY and "Transfer-Encoding" not in request.headers:
+        if (request.content_length or 0) <= most and "Transfer-Encoding" not in request.headers:
             return await request.content.read()
         parts: list[bytes] = []
         size = 0
         while part := await request.content.readany():
             size += len(part)
-            if size <= MAX_BODY:
+            if size <= most:
                 parts.append(part)
-        return b"".join(parts) if size <= MAX_BODY else None
+        return b"".join(parts) if size <= most else None
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer with a Content-Length."""

@@ -9,6 +9,8 @@ from headway.testing.fake_api.body_rules import Body, check_message, parse_body,
 from headway.testing.fake_api.catalog import Model
 from headway.testing.fake_api.config import FakeConfig
 from headway.testing.fake_api.exchange import MAX_BODY, Exchange
+from headway.testing.fake_api.file_store import FileStore
+from headway.testing.fake_api.media_rules import check_media
 from headway.testing.fake_api.reply import digest_of
 from headway.testing.fake_api.tokens import count_input
 from headway.testing.fake_api.wire_error import WireError, invalid
@@ -73,8 +75,9 @@ def version_of(exchange: Exchange) -> str:
 class Gate:
     """Identifies and checks Messages requests."""
 
-    def __init__(self, config: FakeConfig) -> None:
+    def __init__(self, config: FakeConfig, files: FileStore) -> None:
         self.config = config
+        self.files = files
 
     def identify(self, exchange: Exchange, raw: bytes | None) -> tuple[str, bytes, Body | WireError]:
         """Job, digest, and the parsed body or what is wrong with it."""
@@ -91,6 +94,7 @@ class Gate:
         if isinstance(body, WireError):
             raise body
         model = check_message(body, version_of(exchange))
+        check_media(body, model, self.files)
         tokens = count_input(body, model)
         if complaint := too_long(tokens, model):
             raise complaint

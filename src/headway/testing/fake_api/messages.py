@@ -57,7 +57,7 @@ class _Visit:
         self.verdict = Verdict()
 
     async def run(self, raw: bytes | None) -> None:
-        gate = Gate(self.site.config)
+        gate = Gate(self.site.config, self.site.files)
         job, digest, body = gate.identify(self.exchange, raw)
         self.recorder.attempts[job] += 1
         try:
@@ -161,9 +161,10 @@ class _Visit:
         self.recorder.answered(self.site.now(), 0)
 
     def _error(self, error: WireError, headers: Headers, fault: FaultRule | None = None) -> None:
-        page = fault is not None and (
-            comes_as_page(error.status, error.error_code) if fault.html is None else fault.html
-        )
+        if fault is None:
+            page = error.status == 413 and self.site.config.too_large_as_page
+        else:
+            page = comes_as_page(error.status, error.error_code) if fault.html is None else fault.html
         content_type = "text/html" if page else "application/json"
         whole = self.site.base_headers(self.exchange.request_id, content_type) | headers
         body = gateway_page(error.status) if page else error.body(self.exchange.request_id)

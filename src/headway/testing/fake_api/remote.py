@@ -37,6 +37,10 @@ class RemoteAPI:
         """Replace the fault schedule; windows still count from the first request."""
         self._call("POST", "faults", to_plain(faults))
 
+    def pass_time(self, seconds: float) -> None:
+        """Move the server's clock on, so that files expire; limits and latencies do not notice."""
+        self._call("POST", "time", {"seconds": seconds})
+
     def reset(self) -> None:
         """Start anew: counters, attempts, bucket levels, fault windows."""
         self._call("POST", "reset")

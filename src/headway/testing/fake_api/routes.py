@@ -1,10 +1,12 @@
-"""Which endpoint answers which path. Another endpoint (batches, files) is another case here."""
+"""Which endpoint answers which path. Another endpoint (batches) is another case here."""
 
 from __future__ import annotations
 
 from headway.testing.fake_api.control import PREFIX, answer_control
 from headway.testing.fake_api.counting import answer_count
 from headway.testing.fake_api.exchange import Exchange
+from headway.testing.fake_api.files import PREFIX as FILES
+from headway.testing.fake_api.files import answer_files
 from headway.testing.fake_api.gate import check_key
 from headway.testing.fake_api.messages import answer_messages
 from headway.testing.fake_api.models import get_model, list_models
@@ -36,6 +38,9 @@ async def _dispatch_rest(site: Site, exchange: Exchange, method: str, path: str)
     check_key(exchange, site.config)
     if method == "POST" and path == "/v1/messages/count_tokens":
         await answer_count(site, exchange)
+        return
+    if path == FILES or path.startswith(FILES + "/"):
+        await answer_files(site, exchange, method, path)
         return
     await exchange.read()
     if method == "GET" and path == _MODELS:

@@ -76,6 +76,10 @@ class FakeAPI:
         """Replace the fault schedule; windows still count from the first request."""
         self._running.set_faults(faults)
 
+    def pass_time(self, seconds: float) -> None:
+        """Move the server's clock on, so that files expire; limits and latencies do not notice."""
+        self._running.pass_time(seconds)
+
     def reset(self) -> None:
         """Start anew: counters, attempts, bucket levels, fault windows."""
         self._running.reset()

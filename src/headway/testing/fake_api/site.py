@@ -13,6 +13,7 @@ from headway.testing.fake_api.config import FakeConfig
 from headway.testing.fake_api.exchange import Exchange
 from headway.testing.fake_api.fault import FaultKind, FaultRule
 from headway.testing.fake_api.fault_plan import FaultPlan, outages
+from headway.testing.fake_api.file_store import FileStore
 from headway.testing.fake_api.ledger import Ledger
 from headway.testing.fake_api.limits import FakeLimits
 from headway.testing.fake_api.rate_headers import Headers, http_date, rate_headers
@@ -34,16 +35,24 @@ class Site:
     def reset(self) -> None:
         """Forget everything that happened: counters, attempts, levels, the first request's moment."""
         now = self.now()
+        self.passed = 0.0
+        """Seconds that `pass_time` moved the clock on."""
         self.started = now
         self.account = Account(self.config, now)
         self.plan = FaultPlan(self.config.faults, self.config.seed)
         self.recorder = Recorder()
         self.counting: Ledger | None = None
+        self.filing: Ledger | None = None
+        self.files = FileStore(self.wall, self.config.file_quota)
 
     def next_id(self) -> str:
         """``req_…``, unique on this server."""
         self._ids += 1
         return f"req_011C{self._ids:020d}"
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the server's clock on: files expire, buckets do not fill."""
+        self.passed += seconds
 
     def set_limits(self, limits: FakeLimits, group: str | None = None) -> None:
         """New limits from now on, for one group or for all."""
@@ -75,7 +84,7 @@ class Site:
 
     def wall(self) -> float:
         """The server's clock, epoch seconds."""
-        return time.time() + self.config.headers.clock_skew
+        return time.time() + self.config.headers.clock_skew + self.passed
 
     def rate_headers(self, ledger: Ledger, at: float, error: bool = False) -> Headers:
         """``anthropic-ratelimit-*`` for the levels at the loop time ``at``."""
