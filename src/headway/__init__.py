@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headway.core.error_kind import ErrorKind
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
+    from headway.core.file_policy import FilePolicy
     from headway.core.job import Attempt, JobRecord, JobState, Priority
     from headway.core.limits import Limits
     from headway.core.request import Request, RequestError
@@ -62,6 +63,7 @@ _HOME: Final[dict[str, str]] = {
     "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
+    "FilePolicy": "core.file_policy",
     "Flow": "runtime.flow",
     "HeadwayError": "errors",
     "Job": "runtime.handle",
@@ -105,6 +107,7 @@ __all__ = [
     "EndpointLimits",
     "ErrorKind",
     "Failure",
+    "FilePolicy",
     "Flow",
     "HeadwayError",
     "Job",
