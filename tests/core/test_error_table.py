@@ -131,6 +131,7 @@ CLASSES = {
     E.JobExpiredError: {"deadline"},
     E.StoppedError: {"stopped", "journal"},
     E.JobFailedError: {"internal"},
+    E.StreamInterruptedError: {"stream_interrupted"},
     E.RequestRejectedError: {
         "invalid_request", "context_overflow", "image_too_large", "permission", "profile", "not_found",
         "conflict_final", "request_too_large", "unprocessable", "client_error",
