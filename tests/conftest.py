@@ -14,3 +14,4 @@ def anyio_backend() -> str:
 def no_real_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HEADWAY_CATALOG", "off")  # nothing outside the tests is read or written

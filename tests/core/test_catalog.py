@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.core.catalog import cost_of, facts_of, group_of
-from headway.core.model_facts import MODELS
+from headway.core.model_facts import AS_OF, MODELS
+from headway.core.retired_models import RETIRED
 from headway.core.usage import NO_USAGE, Usage
 
 M = 1_000_000
@@ -24,7 +26,9 @@ M = 1_000_000
         ("claude-opus-5-5", Usage(input=M, output=M), 24.0),
         ("claude-opus-5", Usage(input=M, output=M), 30.0),
         ("claude-opus-4-5-20251101", Usage(output=40_000), 1.0),
-        ("claude-fable-5-2", Usage(input=100_000, output=10_000), 1.5),
+        ("claude-fable-5-1", Usage(input=100_000, output=10_000, cache_read=100_000), 1.525),
+        ("claude-fable-5-2", Usage(input=100_000, output=10_000), 1.2),
+        ("claude-mythos-5-2", Usage(cache_read=M), 0.2),
         ("claude-haiku-4-5", Usage(input=M, output=M), 6.0),
         # cache: written for 5 minutes 1.25, for an hour 2, read 0.1 times the input price
         ("claude-opus-5", Usage(cache_write=M), 6.25),
@@ -77,7 +81,7 @@ def test_longest_prefix_wins_and_groups_share_their_limits(model: str, group: st
     "model",
     [
         "", "gpt-5", "claude-", "claude", "claude-opus", "claude-opus-50", "claude-opus-4", "claude-opus-4-1",
-        "claude-opus-4-20250514", "claude-3-5-sonnet-20241022", "claude-mythos-5-2",
+        "claude-opus-4-20250514", "claude-3-5-sonnet-20241022", "claude-mythos-6",
         "claude-opus-5-6", "claude-sonnet-5-1", "claude-opus-5-10", "claude-sonnet-4-9-20270101", "claude-fable-5-3",
     ],
 )  # fmt: skip
@@ -91,18 +95,24 @@ def test_an_unknown_model_has_its_own_limits_and_no_price(model: str) -> None:
 def test_the_table_makes_sense() -> None:
     assert len({facts.prefix for facts in MODELS}) == len(MODELS)
     for facts in MODELS:
-        price = facts.price
-        assert 0 < price.cache_read < price.input < price.output
+        if (price := facts.price) is not None:
+            assert 0 < price.cache_read < price.input < price.output
         assert 0 < facts.max_output <= 128_000 < facts.window
-        mates = {other.price.input for other in MODELS if other.group == facts.group}
-        assert len(mates) == 1, "a group is one line of models"
+        assert facts.thinking <= {"adaptive", "between_tools", "disabled", "enabled"}
+        assert {other.line for other in MODELS if other.group == facts.group} == {facts.line}
+        assert re.fullmatch(r"202\d-\d\d-\d\d", facts.created)
+        assert (facts.lifecycle == "deprecated") == (facts.retires is not None)
+        assert facts.prefix not in RETIRED
+    for model in RETIRED.values():
+        assert model.on is None or model.on <= AS_OF
+        assert facts_of(model.id) is None
 
 
 counts = st.integers(0, 10**9)
 usages = st.builds(Usage, counts, counts, counts, counts, counts)
 
 
-@given(st.sampled_from(MODELS), usages, usages)
+@given(st.sampled_from([facts for facts in MODELS if facts.price]), usages, usages)
 def test_costs_are_never_negative_and_never_fall_with_more_tokens(facts, one: Usage, two: Usage) -> None:  # type: ignore[no-untyped-def]
     both, alone = facts.price.cost(one + two), facts.price.cost(one)
     assert 0 <= alone < math.inf

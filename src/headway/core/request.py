@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, MappingView, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.faults import RequestError
 
 if TYPE_CHECKING:
@@ -66,11 +67,13 @@ def build_request(
     overrides: Mapping[str, object],
     *,
     custom_id: str | None = None,
+    catalog: Catalog = BUILT_IN,
 ) -> Request:
     """Make a request from what the caller gave.
 
     ``prompt`` is a string, a list of message dicts, a body (``{"messages": …, …}``), a Message Batches
     request (``{"custom_id", "params"}``) or a `Request`. ``overrides`` win over it; ``defaults`` fill gaps.
+    ``newest:sonnet`` as the model becomes the newest active one of that line, by the ``catalog``.
     """
     given: dict[str, object]
     options: dict[str, object] = {}
@@ -96,6 +99,7 @@ def build_request(
     except RecursionError:
         raise RequestError("params", "nested too deeply, or contains itself") from None
     _require(params)
+    params["model"] = catalog.resolve(str(params["model"]))
     params.pop("stream", None)  # false says what is so anyway
     return Request(params, options, custom_id, output_format)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from headway.core.catalog import facts_of
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.model_facts import AS_OF, ModelFacts
 from headway.core.tokens import CHARS_PER_TOKEN, measure
 
@@ -27,6 +27,8 @@ class Facts:
     """Input tokens as ``count_tokens`` or the API's own error message gave them for this very body."""
     keep_first_turn: bool = True
     """When a conversation is trimmed its first user turn stays (it often holds the task)."""
+    catalog: Catalog = BUILT_IN
+    """Where the model's facts come from: what else there is, and what the newest of a line is."""
 
     def input_tokens(self, body: Body) -> float:
         """Estimated input tokens of a body (of the whole prompt, cached or not)."""
@@ -34,10 +36,10 @@ class Facts:
         return size.fixed + size.characters * self.tokens_per_char
 
 
-def facts_for(body: Body, today: str = AS_OF) -> Facts:
-    """The built-in facts for a body."""
+def facts_for(body: Body, today: str = AS_OF, catalog: Catalog = BUILT_IN) -> Facts:
+    """The facts for a body, by the built-in table or a refreshed one."""
     model = body.get("model")
-    return Facts(facts_of(model) if isinstance(model, str) else None, today)
+    return Facts(catalog.find(model) if isinstance(model, str) else None, today, catalog=catalog)
 
 
 def blocks_of(content: object) -> list[Mapping[str, object]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
 from headway.preflight.facts import Body, Facts
@@ -22,6 +24,10 @@ def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | No
             continue
         if after in rule.after or any(True for _ in rule.check(body, facts)):
             mended = rule.repair(body, facts)
+            if (model := mended.body.get("model")) != body.get(
+                "model"
+            ):  # the rules after it judge the new one
+                facts = replace(facts, model=facts.catalog.find(str(model)))
             body = mended.body
             changes += mended.changes
     return Mended(body, tuple(changes))
