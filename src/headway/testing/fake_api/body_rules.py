@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
+from headway.testing.fake_api.cache_rules import check_cache
 from headway.testing.fake_api.catalog import MODELS, Model
+from headway.testing.fake_api.parameter_rules import check_parameters
 from headway.testing.fake_api.sample import sample
+from headway.testing.fake_api.tool_rules import check_tools
 from headway.testing.fake_api.turn_rules import check_turns
 from headway.testing.fake_api.wire_error import WireError, invalid
 
 Body = dict[str, object]
-_SAMPLING: Final = ("temperature", "top_p", "top_k")
-_NEW_VERSION: Final = "2026-10-21"
-_TOOL_NAME: Final = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 _KNOWN: Final = frozenset(
     {
         "betas",
@@ -79,9 +78,9 @@ def check_message(body: Body, version: str) -> Model:
             f"max_tokens: {max_tokens} > {model.max_output}, which is the maximum allowed number of output "
             f"tokens for {model.id}"
         )
-    _check_sampling(body, model, version)
-    _check_thinking(body, model, max_tokens)
+    check_parameters(body, model, version)
     check_turns(cast("list[object]", body["messages"]), model)
+    check_cache(body)
     return model
 
 
@@ -109,8 +108,8 @@ def check_fields(body: Body) -> None:
         value = body.get(name)
         if value is not None and not fits(value):
             raise invalid(f"{name}: Input should be {wanted}")
-    for index, tool in enumerate(cast("list[object]", body.get("tools") or [])):
-        _check_tool(index, tool)
+    for where, tool_schema in check_tools(cast("list[object]", body.get("tools") or [])):
+        _check_schema(tool_schema, where)
     if (schema := text_schema(body)) is not None:
         _check_schema(schema, "output_config.format.schema")
 
@@ -169,23 +168,6 @@ def _required_int(body: Body, name: str) -> int:
     return value
 
 
-def _check_tool(index: int, tool: object) -> None:
-    if not isinstance(tool, dict):
-        raise invalid(f"tools.{index}: Input should be a valid dictionary")
-    fields = cast("Body", tool)
-    if fields.get("type", "custom") != "custom":
-        return
-    name = fields.get("name")
-    if not isinstance(name, str) or not _TOOL_NAME.match(name):
-        raise invalid(f"tools.{index}.custom.name: String should match pattern '{_TOOL_NAME.pattern}'")
-    schema = fields.get("input_schema")
-    if not isinstance(schema, dict):
-        raise invalid(f"tools.{index}.custom.input_schema: Field required")
-    if cast("Body", schema).get("type") != "object":
-        raise invalid(f"tools.{index}.custom.input_schema.type: Input should be 'object'")
-    _check_schema(cast("Body", schema), f"tools.{index}.custom.input_schema")
-
-
 def _check_schema(schema: Body, where: str) -> None:
     try:
         sample(schema)
@@ -201,47 +183,3 @@ def text_schema(body: Body) -> Body | None:
         return None
     schema = cast("Body", chosen).get("schema")
     return cast("Body", schema) if isinstance(schema, dict) else None
-
-
-def _check_sampling(body: Body, model: Model, version: str) -> None:
-    for name in _SAMPLING:
-        if body.get(name) is None:
-            continue
-        if version >= _NEW_VERSION:
-            raise invalid(f"{name}: Extra inputs are not permitted")
-        if model.version >= (4, 7):
-            raise invalid(f"`{name}` is not supported by this model")
-
-
-def _check_thinking(body: Body, model: Model, max_tokens: int) -> None:
-    thinking = cast("Body", body.get("thinking") or {})
-    kind = thinking.get("type")
-    if kind is None:
-        return
-    if not accepts_thinking(model, str(kind)):
-        raise invalid(f"thinking.type: '{kind}' is not supported by {model.id}")
-    if kind == "enabled":
-        budget = thinking.get("budget_tokens")
-        if not isinstance(budget, int) or budget < 1024:
-            raise invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        if budget >= max_tokens:
-            raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`")
-
-
-def accepts_thinking(model: Model, kind: str) -> bool:
-    """Whether the model takes ``thinking.type``; the Models API says the same."""
-    match kind:
-        case "enabled":
-            return model.version < (4, 7)
-        case "adaptive":
-            return model.version > (4, 5)
-        case "disabled":
-            fixed = model.line in {"fable", "mythos"} or (model.line, model.version) in (
-                ("opus", (5, 5)),
-                ("sonnet", (5, 5)),
-            )
-            return not fixed
-        case "between_tools":
-            return (model.line, model.version) == ("sonnet", (5, 5))
-        case _:
-            return False

@@ -51,7 +51,7 @@ def _group(line: str, version: tuple[int, int], own: str) -> str:
 
 
 def _model(name: str, line: str, version: tuple[int, int], created: str, **facts: str) -> Model:
-    small = version == (4, 5)
+    small = version <= (4, 5)
     return Model(
         id=name,
         line=line,
@@ -66,20 +66,23 @@ def _model(name: str, line: str, version: tuple[int, int], created: str, **facts
     )
 
 
-# Release dates order the list; those from 4.6 on are approximate.
+def _gone(on: str) -> dict[str, str]:
+    return {"lifecycle": "retired", "retires_at": f"{on}T00:00:00Z"}
+
+
 _ROWS: Final = (
-    _model("claude-fable-5-2", "fable", (5, 2), "2026-11-05"),
-    _model("claude-mythos-5-2", "mythos", (5, 2), "2026-11-05"),
-    _model("claude-haiku-5-5", "haiku", (5, 5), "2026-10-28"),
-    _model("claude-sonnet-5-5", "sonnet", (5, 5), "2026-10-21"),
-    _model("claude-fable-5-1", "fable", (5, 1), "2026-10-01"),
-    _model("claude-opus-5-5", "opus", (5, 5), "2026-09-24"),
+    _model("claude-fable-5-2", "fable", (5, 2), "2026-11-09"),
+    _model("claude-mythos-5-2", "mythos", (5, 2), "2026-11-09"),
+    _model("claude-haiku-5-5", "haiku", (5, 5), "2026-10-07"),
+    _model("claude-sonnet-5-5", "sonnet", (5, 5), "2026-09-28"),
+    _model("claude-fable-5-1", "fable", (5, 1), "2026-09-01"),
+    _model("claude-opus-5-5", "opus", (5, 5), "2026-09-22"),
     _model("claude-mythos-5-1", "mythos", (5, 1), "2026-09-01"),
-    _model("claude-sonnet-5", "sonnet", (5, 0), "2026-07-14"),
-    _model("claude-fable-5", "fable", (5, 0), "2026-07-01"),
-    _model("claude-mythos-5", "mythos", (5, 0), "2026-07-01"),
-    _model("claude-opus-5", "opus", (5, 0), "2026-06-18"),
-    _model("claude-opus-4-8", "opus", (4, 8), "2026-05-12"),
+    _model("claude-sonnet-5", "sonnet", (5, 0), "2026-06-30"),
+    _model("claude-fable-5", "fable", (5, 0), "2026-06-09"),
+    _model("claude-mythos-5", "mythos", (5, 0), "2026-06-09"),
+    _model("claude-opus-5", "opus", (5, 0), "2026-07-24"),
+    _model("claude-opus-4-8", "opus", (4, 8), "2026-05-28"),
     _model("claude-opus-4-7", "opus", (4, 7), "2026-04-16"),
     _model(
         "claude-mythos-preview",
@@ -101,9 +104,13 @@ _ROWS: Final = (
         lifecycle="deprecated",
         retires_at="2026-11-30T00:00:00Z",
     ),
+    _model("claude-opus-4-1-20250805", "opus", (4, 1), "2025-08-05", **_gone("2026-08-05")),
+    _model("claude-sonnet-4-20250514", "sonnet", (4, 0), "2025-05-22", **_gone("2026-06-15")),
     _model("claude-opus-4-5", "opus", (4, 5), "2025-11-24", alias_of="claude-opus-4-5-20251101"),
     _model("claude-haiku-4-5", "haiku", (4, 5), "2025-10-15", alias_of="claude-haiku-4-5-20251001"),
     _model("claude-sonnet-4-5", "sonnet", (4, 5), "2025-09-29", alias_of="claude-sonnet-4-5-20250929"),
 )
-MODELS: Final[dict[str, Model]] = {row.id: row for row in _ROWS}
+MODELS: Final[dict[str, Model]] = {
+    row.id: row for row in sorted(_ROWS, key=lambda row: row.created_at, reverse=True)
+}
 """By id, aliases included; newest first."""

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from headway.testing.fake_api.body_rules import accepts_thinking
 from headway.testing.fake_api.catalog import MODELS, Model
+from headway.testing.fake_api.parameter_rules import accepts_thinking
 from headway.testing.fake_api.wire_error import WireError, invalid
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -16,14 +16,10 @@ _THINKING = ("adaptive", "between_tools", "disabled", "enabled")
 
 
 def list_models(query: web.BaseRequest) -> bytes:
-    """One page, newest first: ``limit``, ``after_id``, ``before_id``, ``lifecycle``."""
+    """One page, newest first: ``limit``, ``after_id``, ``before_id``, ``lifecycle`` (retired ones when asked)."""
     asked = query.query
-    wanted = {*asked.getall("lifecycle", []), *asked.getall("lifecycle[]", [])}
-    rows = [
-        model
-        for model in MODELS.values()
-        if model.alias_of is None and (not wanted or model.lifecycle in wanted)
-    ]
+    wanted = {*asked.getall("lifecycle", []), *asked.getall("lifecycle[]", [])} or {"active", "deprecated"}
+    rows = [model for model in MODELS.values() if model.alias_of is None and model.lifecycle in wanted]
     limit = _limit(asked.get("limit", "20"))
     ids = [model.id for model in rows]
     begin, end = 0, len(rows)
