@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from headway.adapters.anthropic import EndpointLimits, NotSentError
     from headway.adapters.ceiling import Ceiling
     from headway.adapters.sqlite import SQLiteJournal
+    from headway.core.catalog import Catalog
     from headway.core.error_kind import ErrorKind
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
     from headway.core.file_policy import FilePolicy
     from headway.core.job import Attempt, JobRecord, JobState, Priority
     from headway.core.limits import Limits
+    from headway.core.model_facts import Price
     from headway.core.request import Request, RequestError
     from headway.core.retry import RetryPolicy
     from headway.core.usage import Usage
@@ -59,6 +61,7 @@ _HOME: Final[dict[str, str]] = {
     "Attempt": "core.job",
     "AuthenticationError": "errors",
     "BillingError": "errors",
+    "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
     "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
@@ -81,6 +84,7 @@ _HOME: Final[dict[str, str]] = {
     "NotSentError": "adapters.anthropic",
     "Outcome": "runtime.handle",
     "Outcomes": "runtime.outcomes",
+    "Price": "core.model_facts",
     "Priority": "core.job",
     "QueueFullError": "errors",
     "Request": "core.request",
@@ -103,6 +107,7 @@ __all__ = [
     "Attempt",
     "AuthenticationError",
     "BillingError",
+    "Catalog",
     "Ceiling",
     "EndpointLimits",
     "ErrorKind",
@@ -125,6 +130,7 @@ __all__ = [
     "NotSentError",
     "Outcome",
     "Outcomes",
+    "Price",
     "Priority",
     "QueueFullError",
     "Request",

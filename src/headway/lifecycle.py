@@ -38,7 +38,9 @@ class Lifecycle:
             await self._parts.journal.open()
         now = loop_time()
         engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, parts.sinks, now)
-        factory = JobFactory(parts.defaults, transport, engine.cancel, self._parts.journal is not None)
+        factory = JobFactory(
+            parts.defaults, transport, engine.cancel, self._parts.journal is not None, parts.catalog
+        )
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.job import Priority
 from headway.core.limits import Limits
 from headway.core.request import Request, RequestError
@@ -47,10 +48,11 @@ class Scheduler(Lifecycle):
     Use it inside ``async with``: leaving normally drains, leaving with an exception cancels.
 
     ``client`` is any ``AsyncAnthropic`` (Bedrock, Vertex, Foundry, custom base URL); without one it is made
-    from the environment as the SDK does. ``model`` and ``max_tokens`` are defaults for every job.
+    from the environment as the SDK does. ``model`` and ``max_tokens`` are defaults for every job; ``newest:sonnet``
+    as a model is the newest active one of that line. ``catalog`` holds what is known of the models.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the front door: options are keyword-only and grouped
         self,
         client: AsyncAnthropic | None = None,
         *,
@@ -64,6 +66,7 @@ class Scheduler(Lifecycle):
         journal: str | os.PathLike[str] | Journal | None = None,
         sinks: Sequence[EventSink] = (),
         transport: Transport | None = None,
+        catalog: Catalog | None = None,
     ) -> None:
         if client is not None and transport is not None:
             raise ValueError("client and transport exclude each other: pass one of them")
@@ -75,6 +78,7 @@ class Scheduler(Lifecycle):
             journal=journal_for(journal),
             sinks=(LogSink(), *sinks),
             defaults={k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None},
+            catalog=catalog or BUILT_IN,
         )
         super().__init__(parts)
 

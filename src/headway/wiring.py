@@ -14,6 +14,7 @@ from anyio.lowlevel import current_token
 
 from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.memory import MemoryBudgets
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.limits import Limits
 from headway.core.retry import RetryPolicy
 from headway.errors import SchedulerClosedError
@@ -39,6 +40,8 @@ class Parts:
     sinks: Sequence[EventSink]
     defaults: Mapping[str, object]
     """``model`` and ``max_tokens`` of requests without."""
+    catalog: Catalog = BUILT_IN
+    """What is known of the models."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from headway.core.catalog import BUILT_IN, Catalog, resolve_model
 from headway.core.faults import RequestError
 from headway.core.listed_model import ListedModel
+from headway.core.model_advice import suggest
 from headway.core.model_facts import MODELS, Price
 from headway.core.nearest import likeness, nearest_names
 from headway.core.request import build_request
@@ -146,7 +147,7 @@ def test_only_what_is_listed_is_proposed() -> None:
     assert fresh.newest("opus") is None
     assert fresh.nearest("claude-sonet-5-5") == ("claude-sonnet-5",)
     assert (
-        fresh.suggest("claude-sonnet-5-5")
+        suggest("claude-sonnet-5-5", fresh)
         == "claude-sonnet-5-5 was retired. The newest active sonnet is claude-sonnet-5."
     )
 
@@ -166,7 +167,7 @@ def test_only_what_is_listed_is_proposed() -> None:
     ],
 )  # fmt: skip
 def test_what_is_said_about_a_model_that_does_not_answer(model: str, said: str) -> None:
-    assert BUILT_IN.suggest(model) == said
+    assert suggest(model) == said
 
 
 def test_prices_of_the_users_own() -> None:
@@ -206,7 +207,7 @@ def test_any_listing_makes_a_catalogue_that_answers(models: list[ListedModel], n
     for line in fresh.lines:
         newest = fresh.newest(line)
         assert newest is None or newest in (fresh.ids or [facts.prefix for facts in fresh.models])
-    assert isinstance(fresh.suggest(name), str)
+    assert isinstance(suggest(name, fresh), str)
     assert fresh.group(name) == name or fresh.find(name) is not None
     assert set(fresh.nearest(name)) <= set(fresh.ids or [facts.prefix for facts in MODELS])
 

@@ -59,7 +59,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     system: Annotated[
         str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Model of lines without one.")] = "claude-sonnet-5-5",
+    model: Annotated[
+        str, typer.Option(help="Model of lines without one; newest:sonnet is the newest of a line.")
+    ] = "claude-sonnet-5-5",
     max_tokens: Annotated[
         int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")
     ] = 1024,

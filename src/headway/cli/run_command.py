@@ -26,6 +26,8 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
+from headway.core.catalog import NEWEST
+from headway.core.request import RequestError
 from headway.errors import JournalError
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
@@ -84,21 +86,24 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
     template = None if options.prompt is None else PromptTemplate(options.prompt)
     name = "<stdin>" if options.input == STANDARD else str(options.input)
-    defaults = RequestDefaults(options.model, options.max_tokens, options.system)
+    base_url = (os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL).rstrip("/")
+    model = resolved_model(options.model, base_url)
+    if model != options.model:
+        progress.note(f"{options.model} is {model}")
+    defaults = RequestDefaults(model, options.max_tokens, options.system)
     builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
     source = PromptInput(_path(options.input), form, builder)
     _refuse_problems(source.check_head(), source.name)
     require_credential(warn)
-    base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
     return RunPlan(
         source=source,
         settings=RunSettings(
-            options.model,
+            model,
             options.max_tokens,
             options.system,
             options.prompt,
             form.value,
-            base_url.rstrip("/"),
+            base_url,
         ),
         output=output,
         journal=journal,
@@ -107,6 +112,18 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         fresh=options.fresh,
         retry_failed=options.retry_failed,
     )
+
+
+def resolved_model(name: str, base_url: str) -> str:
+    """``newest:sonnet`` as an id, by the listing of the last day if there is one on disk. Raises `CommandError`."""
+    if not name.lower().startswith(NEWEST):
+        return name
+    from headway.adapters.anthropic.models_cache import cached_catalog
+
+    try:
+        return cached_catalog(base_url).resolve(name)
+    except RequestError as error:
+        raise CommandError(f"--model: {error.problem}") from None
 
 
 def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:

@@ -87,26 +87,6 @@ class Catalog:
         bare = "claude" not in plain.lower() and any(line in plain.lower() for line in self.lines)
         return f"claude-{plain}" if bare else plain
 
-    def suggest(self, model: str) -> str:
-        """What to say about a model that does not answer: what became of it and what to use instead."""
-        gone, near = self.retired(model), self.nearest(model)
-        newest = self.newest(gone.line if gone else self._line_meant(model, near))
-        line = (found := self.find(newest or "")) and found.line
-        said: list[str] = []
-        if gone is not None:
-            said.append(f"{model} was retired{f' on {gone.on}' if gone.on else ''}.")
-        elif near and near[0] != model:
-            said.append(f"Did you mean {' or '.join(near[:2] if newest != near[0] else near[:1])}?")
-        elif near:
-            said.append(
-                "It is a known model: this key may have no access to it, or this base URL may not serve it."
-            )
-        if newest is None:
-            said.append("See https://platform.claude.com/docs/en/about-claude/models for the ids.")
-        elif newest != model:
-            said.append(f"The newest active {line} is {newest}.")
-        return " ".join(said)
-
     def resolve(self, name: str) -> str:
         """``newest:sonnet`` to the id it stands for today; any other id stays as it is.
 
@@ -147,11 +127,6 @@ class Catalog:
             if base.prefix in rows and base.snapshot == model:
                 rows[base.prefix] = replace(base, price=price)
         return Catalog(tuple(rows.values()), self.as_of, self.ids)
-
-    def _line_meant(self, model: str, near: tuple[str, ...]) -> str | None:
-        named = next((line for line in self.lines if line in model.lower()), None)
-        facts = self.find(near[0]) if near and named is None else None
-        return facts.line if facts else named
 
     def _like_its_line(self, model: ListedModel) -> ModelFacts:
         """A model that is newer than the table is taken to be like the newest it knows of that line; its price

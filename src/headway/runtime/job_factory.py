@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast
 
-from headway.core.catalog import group_of
+from headway.core.catalog import BUILT_IN, Catalog, group_of
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.job import JobRecord, JobState, Priority
@@ -32,11 +32,13 @@ class JobFactory:
         transport: Transport,
         canceller: Callable[[Job[Message]], None],
         journalled: bool,
+        catalog: Catalog = BUILT_IN,
     ) -> None:
         self._defaults = defaults
         self._transport = transport
         self._canceller = canceller
         self._journalled = journalled
+        self._catalog = catalog
         self._ids = itertools.count(1)
         self._occurrences: Counter[str] = Counter()
 
@@ -50,7 +52,8 @@ class JobFactory:
         guest: bool = False,
     ) -> Job[Message]:
         """A job for a prompt; raises `RequestError` for what cannot be sent. A guest's is not journalled."""
-        request = self._transport.prepare(build_request(prompt, self._defaults, params, custom_id=key))
+        built = build_request(prompt, self._defaults, params, custom_id=key, catalog=self._catalog)
+        request = self._transport.prepare(built)
         if self._journalled and not guest:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
         number = next(self._ids)

@@ -17,6 +17,7 @@ from anyio import to_thread
 from headway.adapters.anthropic.models_cache import DAY, ModelsCache, cache_folder, is_off
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.listed_model import ListedModel
+from headway.core.model_advice import suggest
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -62,7 +63,7 @@ class AnthropicModels:
 
     async def suggest(self, model: str) -> str:
         """What to use in place of a model that does not answer, by a fresh catalogue if there is one."""
-        return (await self.refresh()).suggest(model)
+        return suggest(model, await self.refresh())
 
     async def _refresh(self) -> None:
         now = self._clock()

@@ -9,6 +9,7 @@ from typing import Final
 
 from headway.core.catalog import Catalog
 from headway.core.change import Change
+from headway.core.model_advice import suggest
 from headway.core.nearest import likeness
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding, Severity
@@ -50,13 +51,13 @@ def _judged(model: str, catalog: Catalog, today: str) -> Finding | None:
     near = catalog.nearest(model)
     if _may_be_newer(model, catalog):
         problem = f"{model} is not in headway's table of {catalog.as_of}: it may be newer, or not exist"
-        return _finding(problem, catalog.suggest(model), Severity.WARNING)
+        return _finding(problem, suggest(model, catalog), Severity.WARNING)
     if (
         model.startswith("claude-")
         or (near and likeness(catalog.spelled(model), near[0]) >= SURE)
         or model in catalog.lines
     ):
-        return _finding(f"{model} does not exist", catalog.suggest(model))
+        return _finding(f"{model} does not exist", suggest(model, catalog))
     remedy = "It works only if your base URL serves it; otherwise take an id of the models list."
     return _finding(f"{model} is no Claude model that headway knows", remedy, Severity.WARNING)
 

@@ -37,7 +37,7 @@ def _translated(choice: object) -> dict[str, object] | None:
 
 def _unknown_tool(body: Body, choice: Mapping[str, object]) -> object:
     """The name of a chosen tool that is not offered; toolsets and MCP servers bring names of their own."""
-    tools = body.get("tools") or []
+    tools = body.get("tools") or list[object]()
     if choice.get("type") != "tool" or not isinstance(tools, list) or body.get("mcp_servers"):
         return None
     names = [_fields(tool).get("name") for tool in cast("list[object]", tools)]

@@ -1,0 +1,43 @@
+"""``newest:sonnet`` never reaches the API: it is an id before anything else sees the request."""
+
+from __future__ import annotations
+
+import pytest
+
+from headway import Catalog, RequestError, Scheduler
+from headway.core.listed_model import ListedModel
+from headway.testing.transport import ScriptedTransport
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_wherever_the_model_is_named() -> None:
+    transport = ScriptedTransport()
+    async with Scheduler(model="newest:sonnet", max_tokens=8, transport=transport) as scheduler:
+        await scheduler.submit("by default")
+        await scheduler.submit("by the call", model="newest:haiku")
+        await scheduler.submit(
+            {"model": "newest:opus", "messages": [{"role": "user", "content": "by the body"}]}
+        )
+        async for outcome in scheduler.map([{"params": {"model": "newest:fable", "messages": [USER]}}]):
+            assert outcome.request.model == "claude-fable-5-2"
+        with pytest.raises(RequestError, match=r"newest:sonet.*lines: fable, haiku"):
+            scheduler.submit("mistyped", model="newest:sonet")
+    assert [sent.request.model for sent in transport.sent] == [
+        "claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-fable-5-2",
+    ]  # fmt: skip
+
+
+async def test_by_a_catalogue_of_the_users_own() -> None:
+    transport = ScriptedTransport()
+    newer = Catalog().with_models(
+        [ListedModel("claude-sonnet-6", "sonnet", created="2027-01-01")], "2027-01-02"
+    )
+    async with Scheduler(
+        model="newest:sonnet", max_tokens=8, transport=transport, catalog=newer
+    ) as scheduler:
+        await scheduler.submit("Hello")
+    assert transport.sent[0].request.model == "claude-sonnet-6"
+
+
+USER = {"role": "user", "content": "by the batch request"}
