@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from headway.core.catalog import BUILT_IN, Catalog, resolve_model
 from headway.core.faults import RequestError
 from headway.core.listed_model import ListedModel
-from headway.core.model_advice import suggest
 from headway.core.model_facts import MODELS, Price
+from headway.core.model_suggestion import suggest
 from headway.core.nearest import likeness, nearest_names
 from headway.core.request import build_request
 from headway.core.usage import Usage

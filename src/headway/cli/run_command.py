@@ -7,7 +7,7 @@ import contextlib
 import os
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.limit_option import parse_limits
 from headway.cli.line_fault import Warnings
+from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
 from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck, PromptInput
@@ -26,8 +27,6 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
-from headway.core.catalog import NEWEST
-from headway.core.request import RequestError
 from headway.errors import JournalError
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
@@ -59,6 +58,7 @@ class RunOptions:
 def run(options: RunOptions) -> ExitStatus:
     """Run it and say how it went. Raises `CommandError` when it cannot begin."""
     progress = choose_progress(wanted=options.progress and not options.quiet)
+    options = replace(options, model=resolved_model(options.model, DEFAULT_URL, progress.note))
     try:
         plan = make_plan(options, progress)
     except OSError as error:  # of a path: too long, a loop of links, …
@@ -86,24 +86,21 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
     template = None if options.prompt is None else PromptTemplate(options.prompt)
     name = "<stdin>" if options.input == STANDARD else str(options.input)
-    base_url = (os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL).rstrip("/")
-    model = resolved_model(options.model, base_url)
-    if model != options.model:
-        progress.note(f"{options.model} is {model}")
-    defaults = RequestDefaults(model, options.max_tokens, options.system)
+    defaults = RequestDefaults(options.model, options.max_tokens, options.system)
     builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
     source = PromptInput(_path(options.input), form, builder)
     _refuse_problems(source.check_head(), source.name)
     require_credential(warn)
+    base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
     return RunPlan(
         source=source,
         settings=RunSettings(
-            model,
+            options.model,
             options.max_tokens,
             options.system,
             options.prompt,
             form.value,
-            base_url,
+            base_url.rstrip("/"),
         ),
         output=output,
         journal=journal,
@@ -112,18 +109,6 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         fresh=options.fresh,
         retry_failed=options.retry_failed,
     )
-
-
-def resolved_model(name: str, base_url: str) -> str:
-    """``newest:sonnet`` as an id, by the listing of the last day if there is one on disk. Raises `CommandError`."""
-    if not name.lower().startswith(NEWEST):
-        return name
-    from headway.adapters.anthropic.models_cache import cached_catalog
-
-    try:
-        return cached_catalog(base_url).resolve(name)
-    except RequestError as error:
-        raise CommandError(f"--model: {error.problem}") from None
 
 
 def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:

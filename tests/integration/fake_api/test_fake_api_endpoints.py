@@ -118,6 +118,10 @@ async def test_models(start):
     assert (haiku.max_input_tokens, haiku.max_tokens, haiku.line) == (200_000, 64_000, "haiku")
     assert haiku.capabilities.thinking.types.adaptive.supported is False
     active = [model.id async for model in client.models.list(lifecycle=["active"])]
+    retired = [model async for model in client.models.list(lifecycle=["retired"])]
+    assert "claude-opus-4-1-20250805" in {model.id for model in retired}
+    assert not {model.id for model in retired} & {model.id for model in models}
+    assert all(model.retires_at and model.deprecated_at < model.retires_at for model in retired)
     assert "claude-mythos-preview" not in active
     first = await client.models.list(limit=2)
     second = await client.models.list(limit=2, after_id=first.last_id)

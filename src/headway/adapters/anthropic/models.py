@@ -17,7 +17,7 @@ from anyio import to_thread
 from headway.adapters.anthropic.models_cache import DAY, ModelsCache, cache_folder, is_off
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.listed_model import ListedModel
-from headway.core.model_advice import suggest
+from headway.core.model_suggestion import suggest
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic

@@ -9,7 +9,7 @@ from typing import Final
 
 from headway.core.catalog import Catalog
 from headway.core.change import Change
-from headway.core.model_advice import suggest
+from headway.core.model_suggestion import suggest
 from headway.core.nearest import likeness
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding, Severity

@@ -41,8 +41,10 @@ BETA: Final = frozenset(
     {
         "anthropic_version",
         "betas",
+        "billing_policy",
         "compaction",
         "context_management",
+        "fallback_credit_token",
         "fallbacks",
         "mcp_servers",
         "output_format",

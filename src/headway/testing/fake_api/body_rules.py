@@ -18,11 +18,13 @@ Body = dict[str, object]
 _KNOWN: Final = frozenset(
     {
         "betas",
+        "billing_policy",
         "cache_control",
         "compaction",
         "container",
         "context_management",
         "diagnostics",
+        "fallback_credit_token",
         "fallbacks",
         "inference_geo",
         "max_tokens",

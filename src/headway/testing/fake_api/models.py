@@ -63,7 +63,7 @@ def describe(model: Model) -> dict[str, object]:
         "display_name": model.display_name,
         "created_at": model.created_at,
         "lifecycle": model.lifecycle,
-        "deprecated_at": "2026-05-30T00:00:00Z" if deprecated else None,
+        "deprecated_at": "2026-04-14T00:00:00Z" if deprecated else None,
         "retires_at": model.retires_at,
         "line": model.line,
         "max_input_tokens": model.window,
