@@ -38,6 +38,7 @@ class Lifecycle:
             await self._parts.journal.open()
         now = loop_time()
         engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, parts.sinks, now)
+        engine.cost_of = parts.catalog.cost
         factory = JobFactory(
             parts.defaults, transport, engine.cancel, self._parts.journal is not None, parts.catalog
         )

@@ -14,6 +14,7 @@ import anyio
 import anyio.abc
 
 from headway.core.budget import BudgetStatus
+from headway.core.catalog import BUILT_IN
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Cancelled, Expired, Failed, JobEvent, Queued
 from headway.core.failure import Failure, failure_of
@@ -57,6 +58,7 @@ class Engine:
     ) -> None:
         self.tally = Tally(now)
         self.halted: Failure | None = None
+        self.cost_of = BUILT_IN.cost
         self._transport = transport
         self._recorder = Recorder(journal, (self.tally, *sinks))
         self.dispatcher = Dispatcher(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from headway.core.catalog import cost_of
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import (
     Cancelled,
@@ -52,6 +51,9 @@ _REFUSALS: Final = {
 
 class Desk(Protocol):
     """Whom a worker reports to."""
+
+    cost_of: Callable[[str, Usage], float | None]
+    """USD of an answer, by the catalogue in use; ``None``: unknown."""
 
     def requeue(self, job: Job[Message]) -> None:
         """The job waits for its next attempt."""
@@ -183,7 +185,7 @@ class Worker:
         request = job.record.request
         self._estimator(request.model).learn(job.size, reply.usage)
         usage = earlier + reply.usage
-        cost = cost_of(request.model, usage)
+        cost = self._desk.cost_of(request.model, usage)
         event = Succeeded(now, reply.body, usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, reply.message)
 

@@ -1,10 +1,10 @@
-"""``newest:sonnet`` never reaches the API: it is an id before anything else sees the request."""
+"""The catalogue of a scheduler: ``newest:sonnet`` is an id before anything else sees the request, and prices."""
 
 from __future__ import annotations
 
 import pytest
 
-from headway import Catalog, RequestError, Scheduler
+from headway import Catalog, Price, RequestError, Scheduler
 from headway.core.listed_model import ListedModel
 from headway.testing.transport import ScriptedTransport
 
@@ -38,6 +38,18 @@ async def test_by_a_catalogue_of_the_users_own() -> None:
     ) as scheduler:
         await scheduler.submit("Hello")
     assert transport.sent[0].request.model == "claude-sonnet-6"
+
+
+async def test_prices_of_the_users_own() -> None:
+    transport = ScriptedTransport()
+    mine = Catalog().with_prices({"my-model": Price(input=1e6, output=2e6, cache_read=1)})
+    async with Scheduler(model="my-model", max_tokens=8, transport=transport, catalog=mine) as scheduler:
+        outcome = await scheduler.submit("Hello").outcome()
+        assert outcome.usage is not None
+        assert outcome.cost == outcome.usage.input + 2 * outcome.usage.output > 0
+        assert scheduler.status().cost == outcome.cost
+        assert (await scheduler.submit("Hello", model="another").outcome()).cost is None
+    assert scheduler.status().cost_unknown == 1
 
 
 USER = {"role": "user", "content": "by the batch request"}
