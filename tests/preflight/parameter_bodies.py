@@ -111,15 +111,19 @@ controls = st.sampled_from([None, None, {"type": "ephemeral"}, {"type": "ephemer
 
 def _block(control: object, kind: str) -> Body:
     block: Body = {"type": "text", "text": "word " * 30}
+    if kind == "cited":
+        block["citations"] = [{"type": "char_location", "cited_text": "word"}]
+    if kind == "document":
+        block = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "d"}}
     if kind == "thinking":
         block = {"type": "thinking", "thinking": "hm", "signature": "s"}
     return block if control is None else block | {"cache_control": control}
 
 
-def _turns(marks: list[tuple[object, str]]) -> list[Body]:
+def _turns(marks: list[tuple[object, str]], last: str = "text") -> list[Body]:
     answers = [_block(control, kind) for control, kind in marks]
     said = [{"role": "assistant", "content": answers}] if answers else []
-    return [{"role": "user", "content": "Begin."}, *said, {"role": "user", "content": [_block(None, "text")]}]
+    return [{"role": "user", "content": "Begin."}, *said, {"role": "user", "content": [_block(None, last)]}]
 
 
 optional = {
@@ -139,9 +143,12 @@ optional = {
     "system": st.lists(st.builds(_block, controls, st.just("text")), min_size=1, max_size=3),
 }
 bodies: st.SearchStrategy[Body] = st.builds(
-    lambda model, cap, marks, more: {"model": model, "max_tokens": cap, "messages": _turns(marks)} | more,
+    lambda model, cap, marks, last, more: (
+        {"model": model, "max_tokens": cap, "messages": _turns(marks, last)} | more
+    ),
     models,
     st.sampled_from([0, 1, 1024, 1025, 2048, 64_000, 64_001, 128_000, 200_000]),
-    st.lists(st.tuples(controls, st.sampled_from(["text", "thinking"])), max_size=4),
+    st.lists(st.tuples(controls, st.sampled_from(["text", "thinking", "cited", "document"])), max_size=4),
+    st.sampled_from(["text", "cited", "document"]),
     st.fixed_dictionaries({}, optional=optional),
 )

@@ -41,6 +41,7 @@ def test_a_repaired_body_is_accepted_and_repair_is_idempotent(body: Body) -> Non
         assert mended.body == body
 
 
+TEXT = {"type": "text", "text": "Hello"}
 CASES = [
     ("max_tokens", ask(max_tokens=128_001), ask(max_tokens=128_000)),
     (
@@ -106,6 +107,11 @@ CASES = [
     ("speed", ask(speed="fast"), ask()),
     ("service_tier", ask(service_tier="priority"), ask(service_tier="auto")),
     ("tool_choice", ask(tool_choice="auto"), ask(tool_choice={"type": "auto"})),
+    (
+        "api_version",
+        ask(messages=[{"role": "user", "content": [TEXT | {"citations": [{"type": "char_location"}]}]}]),
+        ask(messages=[{"role": "user", "content": [TEXT]}]),
+    ),
 ]
 
 
@@ -217,6 +223,8 @@ def test_fast_mode_of_a_model_ends_on_a_day() -> None:
         ask(system=[{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "2h"}}]),
         ask(model=7),
         ask(tools="none"),
+        ask(messages=["text", {"role": "user", "content": [TEXT | {"citations": [1]}, 5]}]),
+        ask(system=5, messages=7),
     ],
 )
 def test_values_of_the_wrong_kind_are_findings_and_never_crashes(body: Body) -> None:

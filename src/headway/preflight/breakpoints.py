@@ -81,7 +81,7 @@ def places(body: Body, facts: Facts) -> Iterator[Place]:
     for name in ("tools", "system"):
         yield from _blocks(body.get(name), (name,), facts)
     messages = body.get("messages")
-    for index, message in _objects(messages):
+    for index, message in objects(messages):
         yield from _blocks(message.get("content"), ("messages", index, "content"), facts)
 
 
@@ -90,14 +90,15 @@ def _blocks(content: object, keys: tuple[Key, ...], facts: Facts) -> Iterator[Pl
         if content:
             yield Place(keys, {"type": "text", "text": content}, len(content) * facts.tokens_per_char)
         return
-    for index, block in _objects(content):
+    for index, block in objects(content):
         here = (*keys, index)
-        for deeper, inner in _objects(block.get("content") if block.get("type") == "tool_result" else None):
+        for deeper, inner in objects(block.get("content") if block.get("type") == "tool_result" else None):
             yield Place((*here, "content", deeper), inner, 0.0, nested=True)
         yield Place(here, block, _tokens(block, facts))
 
 
-def _objects(items: object) -> Iterator[tuple[int, Block]]:
+def objects(items: object) -> Iterator[tuple[int, Block]]:
+    """The objects in a list, each with its index there."""
     if isinstance(items, list | tuple):
         for index, item in enumerate(cast("Iterable[object]", items)):
             if isinstance(item, Mapping):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from headway.core.change import Change
-from headway.preflight.breakpoints import Block, Place, has_breakpoint, places, value_at, with_value
-from headway.preflight.facts import Body, Facts, messages_of
+from headway.preflight.breakpoints import Block, Place, has_breakpoint, objects, places, value_at, with_value
+from headway.preflight.facts import Body, Facts
 from headway.preflight.rule import Mended
 
 NAME: Final = "cache"
@@ -119,7 +119,7 @@ def _top(body: Body, facts: Facts) -> Iterable[Place]:
 
 def _units(body: Body, every: list[Place]) -> tuple[Unit, ...]:
     head = Unit("", json.dumps([body.get(name) for name in _ALSO], sort_keys=True, default=repr), None)
-    roles = [message.get("role") for message in messages_of(body)]
+    roles = {index: message.get("role") for index, message in objects(body.get("messages"))}
     found = [head]
     for place in every:
         block = {name: value for name, value in place.block.items() if name != "cache_control"}

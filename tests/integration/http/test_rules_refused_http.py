@@ -16,6 +16,7 @@ pytestmark = pytest.mark.anyio
 USER = {"role": "user", "content": "How deep is the bucket?"}
 TOOL: dict[str, Any] = {"name": "f", "input_schema": {"type": "object"}}
 BREAK = {"type": "ephemeral"}
+CITED = {"type": "text", "text": "So.", "citations": [{"type": "char_location", "cited_text": "So."}]}
 LONG = {"type": "text", "text": "word " * 2000}
 
 CASES: list[tuple[str, dict[str, Any], str]] = [
@@ -49,6 +50,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("service_tier", {"service_tier": "priority"}, "service_tier"),
     ("speed", {"speed": "fast"}, "speed"),
+    ("api_version", {"messages": [{"role": "user", "content": [CITED]}]}, "citations are not permitted"),
 ]
 
 

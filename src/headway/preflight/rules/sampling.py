@@ -14,13 +14,17 @@ NAME: Final = "sampling"
 PARAMETERS: Final = ("temperature", "top_p", "top_k")
 
 
+def has_own_version(model: str) -> bool:
+    """By its spelling the id of a platform (Bedrock, Vertex, a gateway) that does not speak API version
+    2026-10-21 but one of its own."""
+    return not model.startswith("claude-") or "@" in model
+
+
 def _given(body: Body, facts: Facts) -> list[str]:
     given = [name for name in PARAMETERS if body.get(name) is not None]
     if not given:
         return []
-    model = str(body.get("model"))
-    # Bedrock and Vertex carry an API version of their own, under which older models still take them.
-    elsewhere = not model.startswith("claude-") or "@" in model
+    elsewhere = has_own_version(str(body.get("model")))  # where older models still take them
     return [] if elsewhere and (facts.model is None or facts.model.sampling) else given
 
 

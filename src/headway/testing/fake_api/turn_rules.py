@@ -63,6 +63,8 @@ def _check_block(block: object, role: str, where: str) -> None:
         if not isinstance(text, str):
             raise invalid(f"{where}.text.text: Input should be a valid string")
         _check_text(text, f"{where.rpartition('.content.')[0]}: text content blocks")
+        if role == "user" and fields.get("citations"):
+            raise invalid(f"{where}.text.citations: citations are not permitted on text in `user` messages")
     elif kind == "tool_use" and role != "assistant":
         raise invalid(f"{where}: `tool_use` blocks can only be in `assistant` messages")
     elif kind == "tool_result" and role != "user":
