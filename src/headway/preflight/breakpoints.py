@@ -51,7 +51,7 @@ class Place:
 
 def is_thinking(block: Block) -> bool:
     """Whether it is a thinking block, readable or not."""
-    return block.get("type") in {"thinking", "redacted_thinking"}
+    return block.get("type") in ("thinking", "redacted_thinking")
 
 
 def is_empty_text(block: Block) -> bool:

@@ -67,13 +67,13 @@ class CachePlacer:
     """
 
     def __init__(self) -> None:
-        self._shared: dict[object, Prefix] = {}
-        self._seen: set[object] = set()
+        self._shared: dict[str, Prefix] = {}
+        self._seen: set[str] = set()
 
     def observe(self, bodies: Iterable[Body], facts: Facts) -> None:
         """Learn from bodies that will be sent."""
         for body in bodies:
-            model = body.get("model")
+            model = str(body.get("model"))
             whole = Prefix(_units(body, list(_top(body, facts))))
             known = self._shared.get(model)
             if known is not None:
@@ -83,7 +83,7 @@ class CachePlacer:
     def place(self, body: Body, facts: Facts) -> Mended:
         """The body with one breakpoint at the end of what it shares with the others, where that is long enough
         for its model to be cached. A text that is shared in part is split there, at white space."""
-        model = body.get("model")
+        model = str(body.get("model"))
         if model not in self._seen or facts.model is None or has_breakpoint(body):
             return Mended(body, ())
         every = list(_top(body, facts))

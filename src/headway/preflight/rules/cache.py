@@ -70,7 +70,7 @@ def _lives(every: list[Place], marked: list[Place], automatic: object) -> Iterat
     short_at = None
     for where, control in found:
         ttl = ttl_of(control)
-        if fields_of(control).get("type") != "ephemeral" or ttl not in {SHORT, LONG}:
+        if fields_of(control).get("type") != "ephemeral" or ttl not in (SHORT, LONG):
             remedy = 'Use {"type": "ephemeral"}, with "ttl": "5m" or "1h" if you like.'
             yield Finding(NAME, where, f"{brief(control)!r} is no cache_control", remedy)
         elif ttl == LONG and short_at is not None:

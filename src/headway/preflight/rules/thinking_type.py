@@ -36,7 +36,7 @@ def _effort(body: Body) -> object:
 
 def _too_eager(body: Body, facts: Facts) -> bool:
     """Thinking off and an effort that needs it."""
-    return facts.model is not None and facts.model.prefix == _ALWAYS_ON and _effort(body) in {"xhigh", "max"}
+    return facts.model is not None and facts.model.prefix == _ALWAYS_ON and _effort(body) in ("xhigh", "max")
 
 
 def _check(body: Body, facts: Facts) -> Iterator[Finding]:

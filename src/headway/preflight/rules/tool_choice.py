@@ -12,7 +12,7 @@ from headway.preflight.rule import Mended, Rule, UnrepairableError
 
 NAME: Final = "tool_choice"
 TYPES: Final = ("auto", "any", "tool", "none")
-FORCED: Final = frozenset({"any", "tool"})
+FORCED: Final = ("any", "tool")
 _WORDS: Final = {"auto": "auto", "none": "none", "any": "any", "required": "any"}
 """The same choices as other APIs write them."""
 

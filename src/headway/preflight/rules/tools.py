@@ -53,7 +53,7 @@ def _check_one(tool: Tool, where: str) -> Iterator[Finding]:
     if tool.get("defer_loading") is True and tool.get("cache_control") is not None:
         remedy = "Put the breakpoint on a tool that is loaded at once."
         yield Finding(NAME, f"{where}.cache_control", "a deferred tool cannot be cached", remedy)
-    if tool.get("type") not in {None, "custom"}:
+    if tool.get("type") not in (None, "custom"):
         return  # the API's own tools have names and inputs of their own
     name = tool.get("name")
     if not isinstance(name, str) or not TOOL_NAME.fullmatch(name):
@@ -114,7 +114,7 @@ def _uncached(tool: Tool, where: str) -> tuple[Tool, Change] | None:
 
 def _with_schema_type(tool: Tool, where: str) -> tuple[Tool, Change] | None:
     schema = tool.get("input_schema")
-    if not isinstance(schema, Mapping) or tool.get("type") not in {None, "custom"} or "type" in schema:
+    if not isinstance(schema, Mapping) or tool.get("type") not in (None, "custom") or "type" in schema:
         return None
     fields = cast("Tool", schema)
     if fields and "properties" not in fields:

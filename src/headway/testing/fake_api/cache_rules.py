@@ -54,7 +54,7 @@ def _of(content: object, where: str) -> Iterator[tuple[str, Body]]:
 
 def _check_place(where: str, block: Body) -> None:
     kind = block.get("type")
-    if kind in {"thinking", "redacted_thinking"}:
+    if kind in ("thinking", "redacted_thinking"):
         raise invalid(f"{where}.{kind}.cache_control: Extra inputs are not permitted")
     if kind == "text" and not block.get("text"):
         raise invalid(f"{where}.text: cache_control cannot be set for empty text blocks")
@@ -63,7 +63,7 @@ def _check_place(where: str, block: Body) -> None:
 def _check_control(where: str, control: object) -> None:
     if not isinstance(control, dict) or cast("Body", control).get("type") != "ephemeral":
         raise invalid(f"{where}: Input should be a valid cache control (type 'ephemeral')")
-    if _ttl(cast("Body", control)) not in {"5m", "1h"}:
+    if _ttl(cast("Body", control)) not in ("5m", "1h"):
         raise invalid(f"{where}.ephemeral.ttl: Input should be '5m' or '1h'")
 
 

@@ -64,7 +64,7 @@ def _check_thinking(body: Body, model: Model) -> None:
     if (
         kind == "disabled"
         and off_to_high
-        and _fields(body, "output_config").get("effort") in {"xhigh", "max"}
+        and _fields(body, "output_config").get("effort") in ("xhigh", "max")
     ):
         raise invalid('"thinking.type.disabled" is not supported with this effort level for this model.')
 
@@ -74,12 +74,12 @@ def _check_tool_choice(body: Body, model: Model) -> None:
     kind = choice.get("type")
     if not choice:
         return
-    if kind not in {"auto", "any", "tool", "none"}:
+    if kind not in ("auto", "any", "tool", "none"):
         raise invalid(
             f"tool_choice: Input tag '{kind}' found using 'type' does not match any of the expected tags: "
             "'auto', 'any', 'tool', 'none'"
         )
-    if kind in {"auto", "none"}:
+    if kind in ("auto", "none"):
         return
     if (model.line, model.version) in _UNFORCED:
         raise invalid('tool_choice: type "tool" and "any" are not supported for this model.')
@@ -103,10 +103,10 @@ def _check_small(body: Body, model: Model) -> None:
             raise invalid(f"metadata.{name}: Extra inputs are not permitted")
         if value is not None and not isinstance(value, str):
             raise invalid("metadata.user_id: Input should be a valid string")
-    if body.get("service_tier") not in {None, "auto", "standard_only"}:
+    if body.get("service_tier") not in (None, "auto", "standard_only"):
         raise invalid("service_tier: Input should be 'auto' or 'standard_only'")
     speed = body.get("speed")
-    if speed not in {None, "standard", "fast"}:
+    if speed not in (None, "standard", "fast"):
         raise invalid("speed: Input should be 'standard' or 'fast'")
     if speed == "fast" and (model.line, model.version) not in _FAST:
         raise invalid("speed: 'fast' is not supported for this model.")

@@ -38,7 +38,7 @@ def _check_custom(index: int, fields: Body) -> Iterator[tuple[str, Body]]:
         raise invalid(
             f"tools.{index}: Input tag 'function' found using 'type' does not match any of the expected tags"
         )
-    if kind not in {"custom", None}:
+    if kind not in ("custom", None):
         return
     name = fields.get("name")
     if not isinstance(name, str) or not _NAME.match(name):

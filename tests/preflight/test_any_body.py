@@ -1,0 +1,64 @@
+"""Whatever stands in a body: the rules answer with values and never crash, and leave the caller's body alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parameter_bodies import ask, mend
+
+from headway.preflight.batch import check_batch
+from headway.preflight.cache_auto import CachePlacer
+from headway.preflight.check import check
+from headway.preflight.facts import facts_for
+from headway.preflight.rule import UnrepairableError
+
+WORDS = st.sampled_from(
+    ["type", "text", "role", "user", "assistant", "content", "cache_control", "ephemeral", "ttl", "1h", "5m", "name",
+     "input_schema", "object", "thinking", "enabled", "budget_tokens", "tool", "any", "function", "citations",
+     "tool_result", "document", "claude-opus-5", "claude-haiku-4-5", "fast", "user_id", ""]
+)  # fmt: skip
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 200_000), st.floats(allow_nan=False), WORDS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(WORDS, inner, max_size=4)),
+    max_leaves=15,
+)
+keys = st.sampled_from(
+    ["model", "max_tokens", "messages", "system", "tools", "tool_choice", "thinking", "cache_control", "metadata",
+     "stop_sequences", "service_tier", "speed", "output_config", "temperature", "betas", "mcp_servers", "n"]
+)  # fmt: skip
+odd = st.dictionaries(keys, values, max_size=6)
+
+
+@given(odd, st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_rules_never_crash(change: dict[str, Any], whole: bool) -> None:
+    body = ask(**change) if whole else change
+    before = copy.deepcopy(body)
+    for finding in check(body, facts_for(body)):
+        assert finding.path
+        assert finding.remedy.endswith((".", "?")), finding
+        assert not finding.problem.endswith(".")
+    try:
+        mended = mend(body)
+    except UnrepairableError as error:
+        assert str(error)
+    else:
+        assert mended.changes or mended.body == body
+    assert body == before
+
+
+@given(st.lists(odd, max_size=4))
+def test_placing_never_crashes(bodies: list[dict[str, Any]]) -> None:
+    placer = CachePlacer()
+    for body in bodies:
+        placer.observe([body], facts_for(body))
+        placer.place(body, facts_for(body))
+
+
+@given(st.lists(values, max_size=4))
+def test_checking_a_batch_never_crashes(items: list[Any]) -> None:
+    for finding in check_batch(items):
+        assert finding.path.startswith("requests")
