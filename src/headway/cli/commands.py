@@ -60,7 +60,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Model of lines without one; newest:sonnet is the newest of a line.")
+        str, typer.Option(help="Model of lines without one, or newest:sonnet.")
     ] = "claude-sonnet-5-5",
     max_tokens: Annotated[
         int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")
