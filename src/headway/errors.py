@@ -92,7 +92,8 @@ class JobFailedError(HeadwayError):
     def __str__(self) -> str:
         sent = len(self.attempts)
         tries = f" after {sent} attempts" if sent > 1 else ""
-        return f"{self.failure}{tries}. {self.failure.remedy}"
+        said = f"{self.failure}{tries}"
+        return f"{said}{'' if said.endswith('.') else '.'} {self.failure.remedy}"
 
 
 class RequestRejectedError(JobFailedError):

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 import typer
 
 from headway import __version__
-from headway.cli.records import Format
+from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
+from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 
 app: Final = typer.Typer(
     name="headway",
@@ -38,9 +39,7 @@ def headway(
 
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 - one parameter per option
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="JSON Lines, CSV or text; - is standard input.")
-    ],
+    source: Source,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -50,21 +49,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
             help="Results; - is standard output. Default: IN's name with .results.jsonl.",
         ),
     ] = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEMPLATE", help='A prompt from fields: "Classify: {review}"; {line} of a text.'
-        ),
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")
-    ] = None,
-    model: Annotated[
-        str, typer.Option(help="Model of lines without one, or newest:sonnet.")
-    ] = "claude-sonnet-5-5",
-    max_tokens: Annotated[
-        int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")
-    ] = 1024,
+    prompt: Prompt = None,
+    system: System = None,
+    model: Model = DEFAULT_MODEL,
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     limit: Annotated[
         str | None,
         typer.Option(
@@ -80,9 +68,17 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool, typer.Option("--fresh", help="Delete journal and results first, and start over.")
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed jobs again.")] = False,
-    form: Annotated[
-        Format | None, typer.Option("--format", help="Format of IN. Default: by its name, else jsonl.")
+    form: Form = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option(metavar="RULE", help="Mend what this preflight rule finds; several, or all."),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Send nothing that preflight objects to; stop if it does.")
+    ] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not look over the requests first.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Only the summary.")] = False,
 ) -> None:
@@ -110,8 +106,83 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         retry_failed=retry_failed,
         quiet=quiet,
         progress=not no_progress,
+        repair=tuple(repair or ()),
+        strict=strict,
+        check=not no_check,
     )
     raise typer.Exit(int(run_command.run(options)))
+
+
+@app.command()
+def check(
+    source: Source,
+    prompt: Prompt = None,
+    system: System = None,
+    model: Model = DEFAULT_MODEL,
+    max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
+    form: Form = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show every finding, not the first 20.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a finding, then a summary.")
+    ] = False,
+) -> None:
+    """Look over every line of IN and say what is wrong with it; no message is sent.
+
+    Exit status: 0 nothing would be refused (there may be warnings), 1 something would, 2 bad usage.
+    """
+    from headway.cli import check_command
+
+    options = check_command.CheckOptions(
+        input=source,
+        model=model,
+        max_tokens=max_tokens,
+        prompt=prompt,
+        system=system,
+        format=form,
+        everything=everything,
+        as_json=as_json,
+    )
+    raise typer.Exit(int(check_command.run_check(options)))
+
+
+@app.command()
+def errors(
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUERY", help="529, overloaded_error, an error_code, a message … Default: all."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What an error of the Claude API means, what headway does about it, and what is left for you.
+
+    Exit status: 0, or 1 when nothing is known of QUERY.
+    """
+    from headway.cli import errors_command
+
+    raise typer.Exit(int(errors_command.errors(query, as_json=as_json)))
+
+
+@app.command()
+def doctor(
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", metavar="URL", help="Default: ANTHROPIC_BASE_URL.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model to ask about.")] = DEFAULT_MODEL,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send one message of one token, to see the limits.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Examine key, address, network, clock, models and limits; nothing that costs is sent.
+
+    Exit status: 0, or 1 when something is broken.
+    """
+    from headway.cli import doctor_command
+
+    options = doctor_command.DoctorOptions(base_url, model, send, as_json)
+    raise typer.Exit(int(doctor_command.doctor(options)))
 
 
 @app.command()

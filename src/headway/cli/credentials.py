@@ -26,13 +26,14 @@ def require_credential(warn: Callable[[str], None], environment: Mapping[str, st
     for name, text in found.items():
         if text != text.strip().strip("\"'").strip():
             warn(f"{name} has white space or quotes around it; they are left out")
-    if found or any(environment.get(name) for name in ELSEWHERE) or _profile_on_disk(environment):
+    if found or any(environment.get(name) for name in ELSEWHERE) or profile_on_disk(environment):
         return
     empty = [name for name in KEYS if name in environment]
     raise CommandError(f"{empty[0]} is empty.\n{MISSING}" if empty else MISSING)
 
 
-def _profile_on_disk(environment: Mapping[str, str]) -> bool:
+def profile_on_disk(environment: Mapping[str, str]) -> bool:
+    """Whether the SDK would find a profile."""
     folder = environment.get("ANTHROPIC_CONFIG_DIR")
     base = Path(folder) if folder else Path.home() / ".config" / "anthropic"
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 
@@ -32,8 +32,20 @@ BATCH: Final = 64
 BATCH_BYTES: Final = 1 << 20
 
 Item = Request | BadLine
-Sized = tuple[Item, int]
-"""An item and the bytes of its line."""
+
+
+class Numbered(NamedTuple):
+    """What a record became, and where it was."""
+
+    item: Item
+    number: int
+    """The line it starts on."""
+    size: int
+    """Bytes of the record."""
+
+
+Look = Callable[[Numbered], None]
+"""Looks over each record of a head that became a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +83,7 @@ class PromptInput:
         """It can be read a second time: a pipe cannot."""
         self._start = b""
         self._kept: list[Item] = []
-        self._stream: Iterator[Sized] | None = None
+        self._stream: Iterator[Numbered] | None = None
         self.read = 0
         """Records read so far."""
         self.exhausted = False
@@ -89,18 +101,25 @@ class PromptInput:
             return None
         return max(0, count_lines(self.path) - (self._form in {Format.CSV, Format.TSV}))
 
-    def check_head(self) -> HeadCheck:
-        """Check the first records without keeping them (those of a pipe are kept)."""
+    def records(self) -> Iterator[Numbered]:
+        """Every record in order, blocking: for commands that only look. Not together with the rest here."""
+        return self._items()
+
+    def check_head(self, look: Look | None = None) -> HeadCheck:
+        """Check the first records without keeping them (those of a pipe are kept); ``look`` sees the requests."""
         self._start = self._reader.peek(HEAD)
         check = HeadCheck()
         kept_bytes = 0
         stream = self._items()
-        for item, size in itertools.islice(stream, CHECKED):
+        for record in itertools.islice(stream, CHECKED):
+            item, _, size = record
             check.count += 1
             if isinstance(item, BadLine):
                 check.faults += 1
                 if len(check.problems) < SHOWN:
                     check.problems.append(f"{self.name}:{item.number}: {item.problem}")
+            elif look is not None:
+                look(record)
             if not self._twice:
                 self._kept.append(item)
                 kept_bytes += size
@@ -133,7 +152,7 @@ class PromptInput:
         """Close the file."""
         self._reader.close()
 
-    def _start_over(self, stream: Iterator[Sized]) -> None:
+    def _start_over(self, stream: Iterator[Numbered]) -> None:
         if self.path is None or not self._twice:
             self._stream = stream
             return
@@ -141,14 +160,14 @@ class PromptInput:
         self._reader = _open(self.path, self.name)
         self._builder.forget_ids()
 
-    def _items(self) -> Iterator[Sized]:
+    def _items(self) -> Iterator[Numbered]:
         try:
             for record in read_records(self._reader.lines(), self._form):
                 try:
                     item = self._builder.build(record)
                 except LineFault as fault:
                     item = BadLine(record.number, self._builder.claim_bad_line(record), str(fault))
-                yield item, len(record.content)
+                yield Numbered(item, record.number, len(record.content))
         except CommandError as error:
             raise CommandError(f"{self.name}:{error}") from None
 
@@ -163,10 +182,10 @@ def _open(path: Path | None, name: str) -> LineReader:
         raise CommandError(f"{name} cannot be read: {reason}") from None
 
 
-def _take(stream: Iterator[Sized], most: int) -> list[Item]:
+def _take(stream: Iterator[Numbered], most: int) -> list[Item]:
     batch: list[Item] = []
     weight = 0
-    for item, size in stream:
+    for item, _, size in stream:
         batch.append(item)
         weight += size
         if len(batch) == most or weight > BATCH_BYTES:

@@ -13,15 +13,14 @@ from typing import Final
 
 from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
+from headway.cli.head_look import HeadLook, today
+from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
 from headway.cli.limit_option import parse_limits
-from headway.cli.line_fault import Warnings
 from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
-from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck, PromptInput
-from headway.cli.prompt_template import PromptTemplate
-from headway.cli.records import Format, format_of
-from headway.cli.request_builder import RequestBuilder, RequestDefaults
+from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck
+from headway.cli.repair_option import parse_policy
 from headway.cli.run_plan import RunPlan
 from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
@@ -29,30 +28,24 @@ from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
 from headway.errors import JournalError
 
-DEFAULT_MODEL: Final = "claude-sonnet-5-5"
-DEFAULT_MAX_TOKENS: Final = 1024
 DEFAULT_URL: Final = "https://api.anthropic.com"
-STANDARD: Final = Path("-")
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions(InputOptions):
     """The options of ``headway run`` as they were given."""
 
-    input: Path
     output: Path | None = None
     journal: Path | None = None
-    model: str = DEFAULT_MODEL
-    max_tokens: int = DEFAULT_MAX_TOKENS
-    prompt: str | None = None
-    system: str | None = None
-    format: Format | None = None
     limit: str | None = None
     max_in_flight: int | None = None
     fresh: bool = False
     retry_failed: bool = False
     quiet: bool = False
     progress: bool = True
+    repair: tuple[str, ...] = ()
+    strict: bool = False
+    check: bool = True
 
 
 def run(options: RunOptions) -> ExitStatus:
@@ -80,16 +73,13 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         progress.note(f"warning: {text}")
 
     limits = parse_limits(options.limit)
+    policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     output, journal = _places(options)
-    form = options.format or format_of(_path(options.input))
-    if options.prompt is None and form is Format.TEXT:
-        raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
-    template = None if options.prompt is None else PromptTemplate(options.prompt)
-    name = "<stdin>" if options.input == STANDARD else str(options.input)
-    defaults = RequestDefaults(options.model, options.max_tokens, options.system)
-    builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
-    source = PromptInput(_path(options.input), form, builder)
-    _refuse_problems(source.check_head(), source.name)
+    source, form = open_input(options, warn)
+    look = HeadLook(policy, today())
+    head = source.check_head(look.see if options.check else None)
+    _refuse_problems(head, source.name)
+    look.tell(source.name, progress.note, whole=head.whole)
     require_credential(warn)
     base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
     return RunPlan(
@@ -108,6 +98,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         max_in_flight=options.max_in_flight,
         fresh=options.fresh,
         retry_failed=options.retry_failed,
+        repair=policy,
     )
 
 
@@ -134,14 +125,13 @@ def shown_command(options: RunOptions) -> str:
         ("--format", options.format, None),
         ("--limit", options.limit, None),
         ("--max-in-flight", options.max_in_flight, None),
+        *(("--repair", rule, None) for rule in options.repair),
     ):
         if value != default:
             words += [name, str(value)]
+    words += ["--strict"] if options.strict else []
+    words += [] if options.check else ["--no-check"]
     return shlex.join(words)
-
-
-def _path(path: Path) -> Path | None:
-    return None if path == STANDARD else path
 
 
 def _places(options: RunOptions) -> tuple[Path | None, Path | None]:

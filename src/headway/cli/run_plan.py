@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
 from headway.core.limits import Limits
+from headway.preflight.policy import RepairPolicy
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -27,5 +28,7 @@ class RunPlan:
     max_in_flight: int | None = None
     fresh: bool = False
     retry_failed: bool = False
+    repair: RepairPolicy = field(default_factory=RepairPolicy)
+    """What to do about requests that the API would refuse."""
     client: AsyncAnthropic | None = None
     """``None``: made from the environment."""

@@ -1,0 +1,22 @@
+"""Options that ``run`` and ``check`` share, as Typer reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headway.cli.records import Format
+
+Source = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines, CSV or text; - is standard input.")]
+Prompt = Annotated[
+    str | None,
+    typer.Option(metavar="TEMPLATE", help='A prompt from fields: "Classify: {review}"; {line} of a text.'),
+]
+System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")]
+Model = Annotated[str, typer.Option(help="Model of lines without one.")]
+MaxTokens = Annotated[int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")]
+Form = Annotated[
+    Format | None, typer.Option("--format", help="Format of IN. Default: by its name, else jsonl.")
+]
