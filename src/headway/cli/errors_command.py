@@ -130,7 +130,7 @@ def _entry(entry: Entry, *, codes: bool) -> Iterator[str]:
         yield from _row("repair", f"if asked to (RepairPolicy, --repair): {rules}; then it is sent again.")
     yield from _row("you", row.remedy)
     yield from _row("raises", f"{entry.exception}{' (resumable)' if row.resumable else ''}")
-    yield from _row("status", ", ".join(map(str, row.statuses)))
+    yield from _row("status", ", ".join(map(str, entry.statuses)))
     yield from _row("type", ", ".join(row.types))
     yield from _row("message", ", ".join(f"“…{pattern}…”" for pattern in row.patterns))
     if not codes:

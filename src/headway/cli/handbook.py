@@ -33,6 +33,14 @@ class Entry:
         """The kind."""
         return self.row.kind.value
 
+    @property
+    def statuses(self) -> tuple[int, ...]:
+        """HTTP statuses it comes with, also where a code or the message tells it from others of the status."""
+        row = self.row
+        types = {name: other.statuses for other in TABLE for name in other.types}
+        beside = {status for name in row.within for status in types.get(name, ())}
+        return tuple(sorted({*row.statuses, *(code.status for code in self.codes), *beside}))
+
     def to_json(self) -> dict[str, object]:
         """As plain JSON."""
         row = self.row
@@ -41,7 +49,7 @@ class Entry:
             "meaning": row.meaning,
             "headway": self.conduct,
             "you": row.remedy,
-            "statuses": list(row.statuses),
+            "statuses": list(self.statuses),
             "types": list(row.types),
             "error_codes": [
                 {"name": code.name, "status": code.status, "meaning": code.meaning} for code in self.codes

@@ -80,8 +80,8 @@ def _overview() -> Iterator[str]:
     yield "|---|---|---|---|"
     for entry in handbook():
         row = entry.row
-        statuses = ", ".join(map(str, row.statuses or sorted({code.status for code in entry.codes})))
-        types = ", ".join(f"`{name}`" for name in row.types)
+        statuses = ", ".join(map(str, entry.statuses))
+        types = ", ".join(f"`{name}`" for name in row.types or row.within)
         yield f"| [{entry.name}](#{entry.name}) | {statuses} | {types} | {_cell(row.meaning)} |"
 
 
@@ -100,7 +100,8 @@ def _section(entry: Entry) -> Iterator[str]:
     if row.statuses or row.types:
         yield "- **Seen as:** " + ", ".join([*(f"HTTP {s}" for s in row.statuses), *_code(row.types)])
     if row.patterns:
-        yield "- **Or by the message:** " + ", ".join(f"“…{pattern}…”" for pattern in row.patterns)
+        within = " or ".join(_code(row.within))
+        yield f"- **Told by the message** of {within}: " + ", ".join(f"“…{text}…”" for text in row.patterns)
     if entry.codes:
         yield ""
         yield "| `error_code` | Status | |"
