@@ -27,7 +27,9 @@ SPEND_TEXT = (
     "anthropic.RateLimitError: Error code: 429 - {'type': 'error', 'error': {'type': 'rate_limit_error', 'message': "
     "'x', 'details': {'error_code': 'enforced_spend_limit_reached'}}, 'request_id': 'req_1'}"
 )
-BODY = '{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 3 tokens > 2 maximum"}}'
+BODY = (
+    '{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 3 tokens > 2"}}'
+)
 QUERIES = [
     ("529", "overloaded"),
     ("overloaded_error", "overloaded"),

@@ -113,7 +113,8 @@ def _credential_elsewhere(environment: Mapping[str, str]) -> Check:
         return Check("key", Mark.FINE, "none in the environment; the SDK uses a profile on disk")
     empty = next((name for name in KEYS if name in environment), None)
     first, _, rest = MISSING.partition("\n")
-    return Check("key", Mark.BROKEN, f"{empty} is empty" if empty else first, "" if empty else rest)
+    remedy = "; ".join(line.strip() for line in rest.splitlines())
+    return Check("key", Mark.BROKEN, f"{empty} is empty" if empty else first, remedy)
 
 
 def _version(package: str) -> str | None:

@@ -52,7 +52,7 @@ def reached(probe: Probe) -> Iterator[Check]:
         yield Check(name, Mark.BROKEN, str(failure), failure.remedy)
         return
     organization = f"; organisation {probe.organization}" if probe.organization else ""
-    yield Check("API", Mark.FINE, f"reached in {figures.span(probe.seconds)}, key accepted{organization}")
+    yield Check("API", Mark.FINE, f"reached in {probe.seconds * 1000:.0f} ms, key accepted{organization}")
     if probe.clock_skew is None:
         yield Check("clock", Mark.NOTE, "not compared: the answer carries no Date header")
     elif abs(probe.clock_skew) <= SKEW:

@@ -38,8 +38,8 @@ API would refuse; a *warning* works today, but wastes money or stops working soo
 | `repair` | mend it and say what was changed; what cannot be mended fails before sending |
 
 ```python
-RepairPolicy("strict")                                              # every rule
-RepairPolicy(rules={"max_tokens": "repair", "context": "repair"})   # these two; the others report
+RepairPolicy("strict")  # every rule
+RepairPolicy(rules={"max_tokens": "repair", "context": "repair"})  # these two; the others report
 ```
 
 Nothing is repaired unless you ask for it, and never silently: outcome, journal and output line tell every change with
