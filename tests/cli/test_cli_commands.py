@@ -34,7 +34,9 @@ def test_help_is_quick_and_does_not_import_the_sdk() -> None:
     ended = python("-X", "importtime", "-m", "headway", "--help")
     assert time.monotonic() - begin < 5.0  # usually 0.2
     assert ended.returncode == 0
-    assert all(name in ended.stdout for name in ("run", "demo", "fake-api", "--version"))
+    assert all(
+        name in ended.stdout for name in ("run", "check", "errors", "doctor", "demo", "fake-api", "--version")
+    )
     imported = set(re.findall(r"\| +([\w.]+)$", ended.stderr, re.MULTILINE))
     assert not {"anthropic", "aiohttp", "httpx2", "asyncio", "sqlite3", "rich"} & imported
 
@@ -42,7 +44,8 @@ def test_help_is_quick_and_does_not_import_the_sdk() -> None:
 def test_help_of_run_names_every_option(headway: Headway) -> None:
     text = headway("run", "--help").out
     options = ("--output", "--prompt", "--system", "--model", "--max-tokens", "--limit",
-               "--journal", "--fresh", "--retry-failed", "--format", "--quiet", "--no-progress")  # fmt: skip
+               "--journal", "--fresh", "--retry-failed", "--format", "--quiet", "--no-progress",
+               "--repair", "--strict", "--no-check")  # fmt: skip
     assert all(option in text for option in options)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import pytest
+
 from headway import (
     AuthenticationError,
     BillingError,
@@ -17,9 +19,13 @@ from headway import (
     RequestRejectedError,
     RetriesExhaustedError,
 )
+from headway.core.error_kind import Scope
 from headway.testing.fake_api import FaultKind, FaultRule
 
 K, F = ErrorKind, FaultKind
+SCOPED = "profile" in set(Scope)
+"""The decisions on scopes, on general types and on the nearest model have landed."""
+scoped = pytest.mark.xfail(not SCOPED, strict=True, reason="waits for the scopes of failures")
 STREAMED = 30_000
 """A max_tokens from which answers are streamed inside."""
 PATIENCE = 90.0
@@ -42,6 +48,7 @@ class Case:
     waits: tuple[tuple[float, float], ...] = ()
     """Least and most seconds between one attempt and the next."""
     streamed: bool = False
+    waits_for: tuple[pytest.MarkDecorator, ...] = ()
     request_id: bool = True
     """The answer has a request id (a gateway's page has none)."""
 
@@ -131,7 +138,7 @@ ACCOUNT = (
     Case("400 key disabled", api(400, code="cmek_key_disabled"), K.ACCOUNT_HOLD, BillingError, scope="account"),
 )  # fmt: skip
 RETRIED = (
-    Case("408", api(408), K.REQUEST_TIMEOUT, X, 5, waits=doubling(0.5, 30, 4)),
+    Case("408", api(408), K.REQUEST_TIMEOUT, X, 5, waits=doubling(0.5, 30, 4), waits_for=(scoped,)),
     Case("409", api(409), K.CONFLICT, X, 5, waits=doubling(0.5, 30, 4)),
     Case("500", api(500), K.API_ERROR, X, 3, said="Internal server error", waits=doubling(1, 30, 2)),
     Case("599", api(599, error_type="quantum_error"), K.API_ERROR, X, 3, waits=doubling(1, 30, 2)),
@@ -167,13 +174,14 @@ THROTTLED = (
 )  # fmt: skip
 CASES = (*REFUSED, *ACCOUNT, *RETRIED, *THROTTLED)
 ELSEWHERE = {
-    K.PROFILE: "test_handbook_scopes.py",
-    K.CONNECTION: "test_handbook_connections.py",
-    K.POOL_TIMEOUT: "test_handbook_connections.py",
-    K.ATTEMPT_TIMEOUT: "test_handbook_connections.py",
-    K.DEADLINE: "test_handbook_connections.py",
-    K.STOPPED: "test_handbook_connections.py",
-    K.JOURNAL: "adapters/test_sqlite_disk.py",
-    K.INTERNAL: "runtime/test_never_hangs.py",
+    "profile": "test_handbook_scopes.py",
+    "stale_token": "integration/http/test_decisions_http.py",
+    "connection": "test_handbook_connections.py",
+    "pool_timeout": "test_handbook_connections.py",
+    "attempt_timeout": "test_handbook_connections.py",
+    "deadline": "test_handbook_connections.py",
+    "stopped": "test_handbook_connections.py",
+    "journal": "adapters/test_sqlite_disk.py",
+    "internal": "runtime/test_never_hangs.py",
 }
 """Kinds that need more than one answer of the API, and where they are shown."""

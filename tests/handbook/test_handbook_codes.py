@@ -10,6 +10,7 @@ import anthropic
 import pytest
 from anthropic._error_classes import ERROR_CLASSES
 from anthropic.resources.messages import AsyncMessages
+from handbook_cases import scoped
 from handbook_rig import Start
 
 from headway import ErrorKind, RetryPolicy
@@ -53,6 +54,7 @@ EXPECTED = {
 }
 
 
+@scoped
 @pytest.mark.anyio
 async def test_every_code_over_http(start: Start) -> None:
     rig = await start()

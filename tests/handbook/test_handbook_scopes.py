@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from handbook_cases import scoped
 from handbook_rig import MODEL, Start
 
 from headway import ErrorKind, Flow, JobState, RequestRejectedError
@@ -13,6 +14,7 @@ GONE = "claude-opus-4-1"
 """Retired on 2026-08-05; the fake API does not serve it either."""
 
 
+@scoped
 async def test_a_model_that_is_gone_stops_only_its_own_jobs(start: Start) -> None:
     rig = await start()
     async with rig.open(flow=Flow(max_in_flight=2)) as scheduler:
@@ -30,6 +32,7 @@ async def test_a_model_that_is_gone_stops_only_its_own_jobs(start: Start) -> Non
         assert scheduler.status().halted is None
 
 
+@scoped
 @pytest.mark.parametrize("wrong", ["claude-sonet-5-5", "claude-sonnet-5.5", "sonnet-5-5"])
 async def test_a_misspelt_model_is_told_the_right_one(start: Start, wrong: str) -> None:
     rig = await start()
@@ -41,6 +44,7 @@ async def test_a_misspelt_model_is_told_the_right_one(start: Start, wrong: str) 
     assert len(rig.wire.sent) == 1
 
 
+@scoped
 async def test_a_profile_that_cannot_be_billed_stops_only_its_own_jobs(start: Start) -> None:
     rule = FaultRule(FaultKind.STATUS, status=403, error_code="user_profile_not_billable", job="acme-*")
     rig = await start(rule)

@@ -221,7 +221,9 @@ def _repairing(scheduler: type[Scheduler], plan: RunPlan) -> dict[str, Any]:
     if "repair" in inspect.signature(scheduler).parameters:
         return {"repair": plan.repair}
     if plan.repair.default is Mode.REPAIR or plan.repair.rules:
-        raise CommandError("--repair: this version cannot mend requests; without it they are sent as they are")
+        raise CommandError(
+            "--repair: this version cannot mend requests; without it they are sent as they are"
+        )
     return {}
 
 

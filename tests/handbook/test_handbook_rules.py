@@ -1,0 +1,116 @@
+"""Every preflight rule, end to end over HTTP: refused by the API as it is, stopped by ``strict``, and answered when
+it was mended, with the change told."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from handbook_rig import KEY, MODEL, Start
+
+from headway import JobState, RequestRejectedError, Scheduler
+from headway.core.request import RequestError
+from headway.preflight.policy import RepairPolicy
+from headway.preflight.rules import all_rules
+
+pytestmark = [
+    pytest.mark.anyio,
+    pytest.mark.skipif(
+        "repair" not in inspect.signature(Scheduler).parameters,
+        reason="the scheduler has no repair policy yet",
+    ),
+]
+USER = {"role": "user", "content": "How deep is the bucket?"}
+CALL = {"type": "tool_use", "id": "toolu_01", "name": "f", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_01", "content": "seven"}
+TOOL: dict[str, Any] = {"name": "f", "input_schema": {"type": "object"}}
+LONG = {"type": "text", "text": "word " * 2000, "cache_control": {"type": "ephemeral"}}
+OLD = "claude-haiku-4-5"
+
+
+def says(*turns: dict[str, object]) -> dict[str, object]:
+    return {"messages": list(turns)}
+
+
+def assistant(*blocks: object) -> dict[str, object]:
+    return {"role": "assistant", "content": list(blocks)}
+
+
+def user(*blocks: object) -> dict[str, object]:
+    return {"role": "user", "content": list(blocks)}
+
+
+TEXT = {"type": "text", "text": "Let me see."}
+MENDED: list[tuple[str, dict[str, Any]]] = [
+    ("max_tokens", {"max_tokens": 200_000}),
+    ("max_tokens", {"model": OLD, "thinking": {"type": "enabled", "budget_tokens": 4000}}),
+    ("model", {"model": "claude-sonet-5-5"}),
+    ("model", {"model": "claude-opus-4-1-20250805"}),
+    ("sampling", {"temperature": 0.5}),
+    ("thinking", {"thinking": {"type": "disabled"}}),
+    ("tool_choice", {"tools": [TOOL], "tool_choice": {"type": "any"}}),
+    ("tools", {"tools": [TOOL, TOOL]}),
+    ("cache", {"system": [LONG] * 5}),
+    ("stop_sequences", {"stop_sequences": ["\n"]}),
+    ("metadata", {"metadata": {"user_id": "u", "team": "t"}}),
+    ("service_tier", {"service_tier": "priority"}),
+    ("speed", {"speed": "fast"}),
+    ("pairs", {"tools": [TOOL]} | says(USER, assistant(TEXT, CALL), USER)),
+    ("pairs", {"tools": [TOOL]} | says(USER, assistant(TEXT), user(RESULT, TEXT))),
+    ("text", says(user(TEXT, {"type": "text", "text": "  "}))),
+    ("text", {"model": OLD} | says(USER, assistant({"type": "text", "text": "The depth is "}))),
+    ("prefill", says(USER, {"role": "assistant", "content": "The depth is"})),
+]
+"""What the API refuses and the rule mends: (rule, change to a good request)."""
+ELSEWHERE = {
+    "parameters": "has no repair",
+    "roles": "tests/preflight: most of it has no repair",
+    "thinking_start": "tests/preflight",
+    "context": "tests/preflight and tests/integration: it needs a large conversation",
+    "images": "tests/integration/http/test_media_repair_http.py: it needs Pillow",
+    "pdf": "has no repair",
+    "size": "tests/integration/http/test_media_repair_http.py: it needs the Files API",
+    "files": "tests/integration/http/test_media_repair_http.py: it needs the Files API",
+}
+KNOWN = {rule.name for rule in all_rules()}
+CASES = [(rule, change) for rule, change in MENDED if rule in KNOWN]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"), CASES, ids=[f"{rule}-{number}" for number, (rule, _) in enumerate(CASES)]
+)
+async def test_refused_stopped_and_mended(start: Start, rule: str, change: dict[str, Any]) -> None:
+    rig = await start()
+    body = {"model": MODEL, "max_tokens": 64, "messages": [USER]} | change
+    async with rig.open(repair=RepairPolicy("off")) as scheduler:
+        with pytest.raises(RequestRejectedError):
+            await scheduler.submit(body)
+        assert len(rig.wire.sent) == 1
+
+        with pytest.raises(RequestError) as stopped:
+            await scheduler.submit(body, repair=RepairPolicy("off", rules={rule: "strict"}))
+        assert len(rig.wire.sent) == 1, "strict sends nothing"
+        assert KEY not in str(stopped.value)
+
+        outcome = await scheduler.submit(body, repair=RepairPolicy("off", rules={rule: "repair"})).outcome()
+        assert outcome.state is JobState.SUCCEEDED
+        assert outcome.changes
+        assert {changed.rule for changed in outcome.changes} == {rule}
+        assert '"repairs":' in outcome.ending.line()
+        assert len(rig.wire.sent) == 2
+        assert outcome.request.params == body, "the job is known by what the user gave"
+
+
+async def test_a_report_sends_it_as_it_is(start: Start) -> None:
+    rig = await start()
+    async with rig.open() as scheduler:
+        job = scheduler.submit({"model": MODEL, "max_tokens": 200_000, "messages": [USER]})
+        outcome = await job.outcome()
+    assert outcome.state is JobState.FAILED
+    assert rig.wire.sent[0]["max_tokens"] == 200_000
+    assert [finding.rule for finding in outcome.findings] == ["max_tokens"]
+
+
+def test_every_rule_is_shown() -> None:
+    assert {rule for rule, _ in MENDED} | set(ELSEWHERE) >= KNOWN
