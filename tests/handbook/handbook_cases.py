@@ -176,6 +176,8 @@ CASES = (*REFUSED, *ACCOUNT, *RETRIED, *THROTTLED)
 ELSEWHERE = {
     "profile": "test_handbook_scopes.py",
     "stale_token": "integration/http/test_decisions_http.py",
+    "stream_stall": "integration/http/test_stream_http.py",
+    "stream_interrupted": "integration/http/test_stream_http.py",
     "connection": "test_handbook_connections.py",
     "pool_timeout": "test_handbook_connections.py",
     "attempt_timeout": "test_handbook_connections.py",
