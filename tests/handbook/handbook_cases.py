@@ -29,7 +29,7 @@ scoped = pytest.mark.xfail(not SCOPED, strict=True, reason="waits for the scopes
 STREAMED = 30_000
 """A max_tokens from which answers are streamed inside."""
 PATIENCE = 90.0
-"""Seconds of throttling that these tests allow a job; the default is an hour."""
+"""Seconds of throttling that these tests allow a job at most; the default is an hour."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Case:
     waits_for: tuple[pytest.MarkDecorator, ...] = ()
     request_id: bool = True
     """The answer has a request id (a gateway's page has none)."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which it may be refused: room for two waits with Retry-After, for many probes without."""
+        return PATIENCE if self.waits else PATIENCE / 3
 
 
 def api(status: int, *, code: str | None = None, message: str | None = None, **more: object) -> FaultRule:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from handbook_cases import ACCOUNT, CASES, ELSEWHERE, PATIENCE, RETRIED, STREAMED, THROTTLED, Case
+from handbook_cases import ACCOUNT, CASES, ELSEWHERE, RETRIED, STREAMED, THROTTLED, Case
 from handbook_rig import KEY, Rig, Start
 
 from headway import ErrorKind, JobFailedError, JobState, Outcome, RetryPolicy, Scheduler
@@ -50,7 +50,7 @@ def check_text(case: Case, error: JobFailedError) -> None:
 @named(CASES)
 async def test_while_it_lasts(start: Start, case: Case) -> None:
     rig = await start(case.rule)
-    policy = RetryPolicy() if case.sends else RetryPolicy(max_throttle_wait=PATIENCE)
+    policy = RetryPolicy() if case.sends else RetryPolicy(max_throttle_wait=case.patience)
     async with rig.open(retry=policy) as scheduler:
         job = job_of(scheduler, case)
         with pytest.raises(JobFailedError) as caught:
@@ -75,7 +75,7 @@ def check_waits(case: Case, outcome: Outcome) -> None:
             assert least <= gap <= most + NETWORK
         return
     assert len(gaps) >= 2, "it was tried again and again"
-    assert PATIENCE / 2 <= starts[-1] - starts[0] <= PATIENCE
+    assert case.patience / 2 <= starts[-1] - starts[0] <= case.patience
     least = case.waits[0][0] if case.waits else 0.0
     assert min(gaps) >= least, "Retry-After is a minimum"
     assert sum(gaps) / len(gaps) > 0.25, "an API that refuses everything is not hammered"
