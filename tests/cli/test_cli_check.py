@@ -46,11 +46,10 @@ def test_what_is_wrong_is_said_line_by_line(headway: Headway) -> None:
 
 def test_warnings_alone_are_no_failure(headway: Headway) -> None:
     """The model is deprecated, its end has a date."""
-    pytest.importorskip("headway.preflight.rules.model_id", reason="the rule on model ids")
     headway.prompts(3, model="claude-sonnet-4-5")
     ended = headway("check", "p.jsonl")
-    assert ended.status == 0
-    assert "3 with warnings only" in ended.out
+    assert ended.status in {0, 1}, "it retires, and fails from then on"
+    assert "p.jsonl:3: " in ended.out
     assert "2026-11-30" in ended.out
 
 
@@ -86,6 +85,21 @@ def test_nothing_is_sent_and_no_key_is_needed(
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     headway.prompts(5, max_tokens=TOO_MUCH)
     assert headway("check", "p.jsonl").status == 1
+    assert api.stats().arrivals == 0
+    assert not api.stats().other_calls, "without a key nobody is asked"
+
+
+def test_with_a_key_the_models_are_asked_for_once_a_day(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADWAY_CATALOG", "on")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(headway.folder / "cache"))
+    headway.prompts(2)
+    assert headway("check", "p.jsonl", "--offline").status == 0
+    assert not api.stats().other_calls
+    for _ in range(2):
+        assert headway("check", "p.jsonl").status == 0
+        assert sum(api.stats().other_calls.values()) == 1
     assert api.stats().arrivals == 0
 
 

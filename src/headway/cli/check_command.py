@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headway.cli import figures
+from headway.cli.doctor_local import DEFAULT_URL
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.findings_tally import LINE_RULE, FindingsTally
 from headway.cli.head_look import group_line, today
 from headway.cli.input_source import InputOptions, open_input
 from headway.cli.line_fault import BadLine
+from headway.cli.model_catalog import refreshed, remembered
+from headway.cli.newest_model import resolved_model
 from headway.cli.prompt_input import PromptInput
 from headway.preflight.finding import Finding
 
@@ -33,12 +37,17 @@ class CheckOptions(InputOptions):
     everything: bool = False
     """Show every finding."""
     as_json: bool = False
+    offline: bool = False
+    """Ask nobody, not even the Models API."""
 
 
 def run_check(options: CheckOptions) -> ExitStatus:
     """Check the file and say what is wrong. Raises `CommandError` when it cannot be read."""
-    source, _ = open_input(options, lambda text: print(f"warning: {text}", file=sys.stderr))
-    tally = FindingsTally(today())
+    base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
+    catalog = remembered() if options.offline else refreshed()
+    options = replace(options, model=resolved_model(options.model, base_url, _note))
+    source, _ = open_input(options, lambda text: _note(f"warning: {text}"))
+    tally = FindingsTally(today(), catalog=catalog)
     try:
         _look_over(source, tally, options)
     finally:
@@ -48,6 +57,10 @@ def run_check(options: CheckOptions) -> ExitStatus:
     with contextlib.suppress(BrokenPipeError):
         _tell(tally, source.name, as_json=options.as_json)
     return ExitStatus.SOME_FAILED if tally.refused else ExitStatus.DONE
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _look_over(source: PromptInput, tally: FindingsTally, options: CheckOptions) -> None:

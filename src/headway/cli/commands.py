@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0917 - one parameter per option
     source: Source,
     prompt: Prompt = None,
     system: System = None,
@@ -124,6 +124,9 @@ def check(
     everything: Annotated[bool, typer.Option("--all", help="Show every finding, not the first 20.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a finding, then a summary.")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask the Models API what models there are.")
     ] = False,
 ) -> None:
     """Look over every line of IN and say what is wrong with it; no message is sent.
@@ -141,6 +144,7 @@ def check(
         format=form,
         everything=everything,
         as_json=as_json,
+        offline=offline,
     )
     raise typer.Exit(int(check_command.run_check(options)))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.request import Request
 from headway.preflight.check import check
 from headway.preflight.facts import Facts, facts_for
@@ -46,6 +47,7 @@ class FindingsTally:
     """ISO date."""
     policy: RepairPolicy | None = None
     """Rules that are ``off`` do not look."""
+    catalog: Catalog = BUILT_IN
     checked: int = 0
     refused: int = 0
     """Requests with at least one error."""
@@ -81,7 +83,7 @@ class FindingsTally:
         model = request.model
         facts = self._facts.get(model)
         if facts is None:
-            facts = facts_for(request.params, self.today)
+            facts = facts_for(request.params, self.today, self.catalog)
             if len(self._facts) < MOST_GROUPS:
                 self._facts[model] = facts
         return facts

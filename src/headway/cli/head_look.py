@@ -11,6 +11,7 @@ from headway.cli.exit_status import CommandError
 from headway.cli.findings_tally import LINE_RULE, FindingsTally, Group
 from headway.cli.line_fault import BadLine
 from headway.cli.prompt_input import Numbered
+from headway.core.catalog import Catalog
 from headway.core.request import Request
 from headway.preflight.check import check
 from headway.preflight.finding import Finding, Severity
@@ -30,9 +31,9 @@ def today() -> str:
 class HeadLook:
     """Looks over requests as the policy of the run will treat them."""
 
-    def __init__(self, policy: RepairPolicy, date: str) -> None:
+    def __init__(self, policy: RepairPolicy, date: str, catalog: Catalog) -> None:
         self._policy = policy
-        self.tally = FindingsTally(date, policy)
+        self.tally = FindingsTally(date, policy, catalog)
         self._stopping = 0
         self._mended = 0
         self._beyond_repair = 0

@@ -15,7 +15,7 @@ Prompt = Annotated[
     typer.Option(metavar="TEMPLATE", help='A prompt from fields: "Classify: {review}"; {line} of a text.'),
 ]
 System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")]
-Model = Annotated[str, typer.Option(help="Model of lines without one.")]
+Model = Annotated[str, typer.Option(help="Model of lines without one, or newest:sonnet.")]
 MaxTokens = Annotated[int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")]
 Form = Annotated[
     Format | None, typer.Option("--format", help="Format of IN. Default: by its name, else jsonl.")

@@ -16,6 +16,7 @@ from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.head_look import HeadLook, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
 from headway.cli.limit_option import parse_limits
+from headway.cli.model_catalog import remembered
 from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
@@ -76,7 +77,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     output, journal = _places(options)
     source, form = open_input(options, warn)
-    look = HeadLook(policy, today())
+    look = HeadLook(policy, today(), remembered())
     head = source.check_head(look.see if options.check else None)
     _refuse_problems(head, source.name)
     look.tell(source.name, progress.note, whole=head.whole)
