@@ -42,6 +42,7 @@ def user(*blocks: object) -> dict[str, object]:
 
 
 TEXT = {"type": "text", "text": "Let me see."}
+CITED = {"type": "text", "text": "So.", "citations": [{"type": "char_location", "cited_text": "So."}]}
 MENDED: list[tuple[str, dict[str, Any]]] = [
     ("max_tokens", {"max_tokens": 200_000}),
     ("max_tokens", {"model": OLD, "thinking": {"type": "enabled", "budget_tokens": 4000}}),
@@ -56,6 +57,7 @@ MENDED: list[tuple[str, dict[str, Any]]] = [
     ("metadata", {"metadata": {"user_id": "u", "team": "t"}}),
     ("service_tier", {"service_tier": "priority"}),
     ("speed", {"speed": "fast"}),
+    ("api_version", says(user(CITED))),
     ("pairs", {"tools": [TOOL]} | says(USER, assistant(TEXT, CALL), USER)),
     ("pairs", {"tools": [TOOL]} | says(USER, assistant(TEXT), user(RESULT, TEXT))),
     ("text", says(user(TEXT, {"type": "text", "text": "  "}))),
