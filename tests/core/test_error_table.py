@@ -54,6 +54,14 @@ def test_rows_make_sense(row: KindRow) -> None:
         assert row.resumable, "the account stops, the jobs are good"
     if row.throttle:
         assert row.resumable
+    assert not row.streams or row.attempts > 1, "there is a next attempt"
+    for claim, scope in row.scopes:
+        assert scope is not row.scope
+        assert row.attempts == 1
+        assert claim in row.codes or claim == claim.lower()
+    for name in row.over:
+        assert row.statuses, "statuses win over a type, not the row"
+        assert any(name in other.types for other in TABLE if other is not row)
     steps = row.backoff.schedule
     assert list(steps) == sorted(steps)
     assert 0 < row.backoff.base <= row.backoff.cap

@@ -96,6 +96,9 @@ CODES = {
     "claude_code_version_too_old": (400, K.INVALID_REQUEST),
     "request_body_encoding_invalid": (400, K.INVALID_REQUEST),
     "request_body_encoding_unsupported": (400, K.INVALID_REQUEST),
+    "request_body_timeout": (400, K.REQUEST_TIMEOUT),
+    "user_profile_not_found": (400, K.PROFILE),
+    "file_expired": (404, K.NOT_FOUND),
     "image_dimensions_too_large": (400, K.IMAGE_TOO_LARGE),
     "cmek_key_disabled": (400, K.ACCOUNT_HOLD),
     "cmek_key_network_blocked": (400, K.ACCOUNT_HOLD),
@@ -168,7 +171,9 @@ def test_codes_that_look_alike_differ_in_being_final() -> None:
 )
 def test_billing_is_noticed_in_all_its_forms(error: ErrorResponse) -> None:
     failure = classify(error)
-    assert (failure.kind, failure.scope, failure.resumable) == (K.BILLING, Scope.ACCOUNT, True)
+    workspace = "specified workspace" in error.message
+    scope = Scope.WORKSPACE if workspace else Scope.ACCOUNT
+    assert (failure.kind, failure.scope, failure.resumable) == (K.BILLING, scope, True)
     assert failure.row.attempts == 1
     assert not failure.row.throttle
 
@@ -201,10 +206,83 @@ def test_prose_counts_only_under_its_type(type: str, message: str, expected: Err
     assert kind(500, None, None, message) is K.API_ERROR
 
 
-def test_a_model_named_after_an_error_stops_nobody() -> None:
+def test_a_model_named_after_an_error_stops_only_itself() -> None:
     """A 404 quotes the model's name: the account must not stop because of what a caller wrote."""
     failure = classify(ErrorResponse(404, "not_found_error", None, "model: your credit balance is too low"))
-    assert (failure.kind, failure.scope) == (K.NOT_FOUND, Scope.JOB)
+    assert (failure.kind, failure.scope) == (K.NOT_FOUND, Scope.MODEL)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ErrorResponse(404, "not_found_error", None, "model: claude-9"), Scope.MODEL),
+        (ErrorResponse(404, "not_found_error", None, "Not Found"), Scope.JOB),
+        (ErrorResponse(404, "not_found_error", None, "File not found: file_011"), Scope.JOB),
+        (ErrorResponse(404, "not_found_error", "thread_not_found", "thread for model: x"), Scope.JOB),
+        (ErrorResponse(404, "not_found_error", "file_expired", "gone"), Scope.JOB),
+        (ErrorResponse(403, "permission_error", "user_profile_billing_not_authorized"), Scope.PROFILE),
+        (ErrorResponse(403, "permission_error", "user_profile_not_billable"), Scope.PROFILE),
+        (ErrorResponse(400, INVALID, "user_profile_not_found"), Scope.PROFILE),
+        (ErrorResponse(400, INVALID, "user_profile_required"), Scope.JOB),
+        (ErrorResponse(403, "permission_error", "sandbox_egress_restricted"), Scope.JOB),
+        (ErrorResponse(403, "permission_error"), Scope.JOB),
+        (ErrorResponse(401, "authentication_error"), Scope.ACCOUNT),
+        (ErrorResponse(400, INVALID, "organization_on_hold"), Scope.ACCOUNT),
+        (ErrorResponse(400, INVALID, "cmek_key_disabled"), Scope.ACCOUNT),
+        (ErrorResponse(503, "api_error", "cmek_key_unreachable"), Scope.JOB),
+        (ErrorResponse(402, "billing_error", "linked_organization_spend_limit_reached"), Scope.ACCOUNT),
+        (ErrorResponse(529, "overloaded_error"), Scope.JOB),
+    ],
+)
+def test_whom_it_concerns(error: ErrorResponse, expected: Scope) -> None:
+    failure = classify(error)
+    assert failure.scope is expected
+    assert failure.resumable or expected is Scope.JOB, "what stops others can be resumed"
+
+
+@pytest.mark.parametrize(
+    ("status", "type", "expected"),
+    [
+        (502, "api_error", K.BAD_GATEWAY),
+        (503, "api_error", K.UNAVAILABLE),
+        (504, "api_error", K.SERVER_TIMEOUT),
+        (408, "timeout_error", K.REQUEST_TIMEOUT),
+        (413, INVALID, K.REQUEST_TOO_LARGE),
+        (422, INVALID, K.UNPROCESSABLE),
+        (504, "timeout_error", K.SERVER_TIMEOUT),
+        (500, "timeout_error", K.SERVER_TIMEOUT),
+        (200, "api_error", K.API_ERROR),
+    ],
+)
+def test_a_status_says_more_than_a_general_type(status: int, type: str, expected: ErrorKind) -> None:  # noqa: A002
+    assert kind(status, type) is expected
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ("messages.0.content.1.text: Field required", "messages.0.content.1.text"),
+        ("max_tokens: Input should be a valid integer", "max_tokens"),
+        ("tools.3.custom.name: String should match pattern", "tools.3.custom.name"),
+        ("This model does not support assistant message prefill.", None),
+        ("http://x: no", None),
+        ("", None),
+    ],
+)
+def test_a_complaint_points_at_its_field(message: str, field: str | None) -> None:
+    for status in (400, 422):
+        failure = classify(ErrorResponse(status, INVALID, None, message))
+        assert failure.field == field
+        assert failure.remedy == f"Correct {field or 'the field the message names'}."
+    assert classify(ErrorResponse(500, "api_error", None, message)).field is None
+
+
+def test_a_limit_of_ones_own_says_when_it_ends() -> None:
+    text = (
+        "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+    )
+    assert classify(ErrorResponse(400, INVALID, None, text)).resumes_at == "2026-12-01T00:00:00Z"
+    assert classify(ErrorResponse(400, INVALID, None, "credit balance is too low")).resumes_at is None
 
 
 def test_code_wins_over_prose() -> None:
@@ -241,7 +319,7 @@ def test_never_raises(status: int, type: object, code: object, message: object) 
     assert isinstance(failure.message, str)
     assert failure.message
     assert all(value is None or isinstance(value, str) for value in (failure.type, failure.error_code))
-    assert failure.scope is failure.row.scope
+    assert failure.scope in {failure.row.scope, *(scope for _, scope in failure.row.scopes)}
     assert str(failure)
 
 

@@ -268,3 +268,22 @@ def test_cancelled_jobs_are_not_held_against_their_tenant() -> None:
     queue.push(Entry("a next", tenant="a"), 0.0)
     order = [popped.item for popped in iter(lambda: queue.pop(0.0), None)]
     assert order.index("a next") <= 1, "a fair share, as if the cancelled ones had never been"
+
+
+def test_some_are_taken_out_and_the_others_keep_their_places() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for text in ("a", "b"):
+        fill(queue, text, 500)
+    later = Entry("a")
+    later.not_before = 50.0
+    queue.push(later, 0.0)
+    taken = queue.remove(lambda item: item == "a")
+    assert len(taken) == 501
+    assert later in taken
+    assert all(not entry.queued for entry in taken)
+    assert (len(queue), queue.waiting()) == (500, 0)
+    assert take(queue, 500) == ["b"] * 500
+    for entry in taken[:3]:
+        queue.push(entry, 60.0)
+    assert take(queue, 3, 60.0) == ["a"] * 3
+    assert queue.remove(lambda _: True) == []

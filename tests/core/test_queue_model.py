@@ -161,6 +161,16 @@ class QueueMachine(RuleBasedStateMachine):
             self.left(m.entry.priority)
         return multiple(*taken)
 
+    @rule(target=held, odd=st.booleans())
+    def remove(self, odd: bool) -> object:
+        taken = [m for m in self.known if m.queued and m.number % 2 == odd]
+        found = self.queue.remove(lambda number: number % 2 == odd)
+        assert {id(entry) for entry in found} == {id(m.entry) for m in taken}
+        for m in taken:
+            m.where = "out"
+            self.left(m.entry.priority)
+        return multiple(*taken)
+
     @rule(seconds=st.sampled_from([0.5, 7.0, 60.0, 130.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds

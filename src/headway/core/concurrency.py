@@ -1,6 +1,7 @@
-"""Concurrency: how many jobs may be in flight, where the API refuses "concurrent connections".
+"""Concurrency: how many jobs may be in flight, where the API refuses "concurrent connections", and where the
+client's own pool has no connection left.
 
-No header shows this limit. AIMD, as TCP does it: a refusal lowers the limit to .7 of what was in flight, once
+No header shows either limit. AIMD, as TCP does it: a refusal lowers the limit to .7 of what was in flight, once
 per round (refusals of jobs sent before the last decrease say nothing new); each round of jobs that the limit
 held back raises it by one.
 """
@@ -20,7 +21,7 @@ class Concurrency:
 
     def __init__(self) -> None:
         self.limit: float | None = None
-        self._round = -1
+        self._round = -1.0
         self._blocked = False
 
     def allows(self, in_flight: int) -> bool:
@@ -30,8 +31,10 @@ class Concurrency:
         self._blocked = True
         return False
 
-    def refuse(self, seq: int, last_seq: int, in_flight: int) -> None:
-        """Job ``seq`` was refused among ``in_flight`` jobs, itself included; ``last_seq`` was sent last."""
+    def refuse(self, seq: float, last_seq: float, in_flight: int) -> None:
+        """Job ``seq`` was refused among ``in_flight`` jobs, itself included; ``last_seq`` was sent last.
+
+        Both are sequence numbers of sending, or moments of it."""
         if seq <= self._round:
             return
         self.limit = max(1.0, BACK_OFF * (in_flight if self.limit is None else min(in_flight, self.limit)))

@@ -19,6 +19,7 @@ class ErrorKind(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
     IMAGE_TOO_LARGE = "image_too_large"
     AUTHENTICATION = "authentication"
+    STALE_TOKEN = "stale_token"  # noqa: S105 - the name of a failure
     BILLING = "billing"
     ACCOUNT_HOLD = "account_hold"
     PERMISSION = "permission"
@@ -56,7 +57,11 @@ class Scope(StrEnum):
     """Whom a failure concerns: nothing else in a dead scope is sent until ``scheduler.resume()``."""
 
     JOB = "job"
+    PROFILE = "profile"
+    """The request's ``user_profile_id``."""
     MODEL = "model"
+    WORKSPACE = "workspace"
+    """The request's ``workspace_id``; without one, the key's own, and that is all this scheduler reaches."""
     ACCOUNT = "account"
 
 
@@ -86,6 +91,8 @@ class KindRow:
     """Lower-case fragments of the message: the last resort, where the API gives no code."""
     within: tuple[str, ...] = ()
     """Patterns apply only under these ``error.type`` values (any, when empty)."""
+    over: tuple[str, ...] = ()
+    """Types so general that this row's statuses say more: a 503 of type ``api_error`` is a 503."""
     attempts: int = 1
     """How often a job may fail this way in all; 1: never retried."""
     backoff: Backoff = field(default_factory=Backoff)
@@ -93,12 +100,18 @@ class KindRow:
     """A refusal before any work, governed by the budget: bounded by time, not by attempts."""
     maybe_billed: bool = False
     """The answer may have been generated and billed although it did not reach us."""
+    narrows: bool = False
+    """Too many at a time: fewer are in flight from then on, and slowly more again."""
+    streams: bool = False
+    """The next attempt is streamed inside, so that a long answer survives."""
     scope: Scope = Scope.JOB
+    scopes: tuple[tuple[str, Scope], ...] = ()
+    """Codes, and lower-case fragments of messages without a code, that concern others than ``scope`` says."""
     resumable: bool = False
     """The job is good: sent again later it may succeed, and the journal keeps it queued."""
 
 
-_RESUME_ACCOUNT: Final = (
+_RESUME: Final = (
     "Then call scheduler.resume(), or run the same command again: nothing finished is sent twice."
 )
 
@@ -115,37 +128,45 @@ TABLE: Final[tuple[KindRow, ...]] = (
         codes=("image_dimensions_too_large",), patterns=("many-image requests",),
         within=("invalid_request_error",)),
     KindRow(ErrorKind.AUTHENTICATION, "The API key or token was not accepted.",
-        "Check ANTHROPIC_API_KEY (white space, revoked or of another organisation). " + _RESUME_ACCOUNT,
+        "Check ANTHROPIC_API_KEY (white space, revoked or of another organisation). " + _RESUME,
         (401,), ("authentication_error",), scope=Scope.ACCOUNT, resumable=True),
+    KindRow(ErrorKind.STALE_TOKEN, "The access token was not accepted any more; it is fetched anew.",
+        "Nothing, unless it persists: then look at what provides the token.", attempts=3,
+        backoff=Backoff(0.5, 2.0), resumable=True),
     KindRow(ErrorKind.BILLING, "The account cannot pay for more: credit, own limit or monthly cap reached.",
         "Add credit or raise the limit in the Console (a tier's monthly cap ends on the 1st, 00:00 UTC). "
-        + _RESUME_ACCOUNT, (402,), ("billing_error",),
+        + _RESUME, (402,), ("billing_error",),
         ("linked_organization_*", "enforced_spend_limit_reached", "contract_spend_limit_reached"),
         ("credit balance is too low", "reached your specified api usage limits",
          "reached your specified workspace api usage limits"),
-        ("invalid_request_error",), scope=Scope.ACCOUNT, resumable=True),
+        ("invalid_request_error",), scope=Scope.ACCOUNT,
+        scopes=(("specified workspace api usage limits", Scope.WORKSPACE),), resumable=True),
     KindRow(ErrorKind.ACCOUNT_HOLD, "The organisation is on hold or its encryption key cannot be used.",
-        "Contact whoever runs the organisation; the message says more. " + _RESUME_ACCOUNT,
+        "Contact whoever runs the organisation; the message says more. " + _RESUME,
         codes=("organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked"),
         scope=Scope.ACCOUNT, resumable=True),
     KindRow(ErrorKind.PERMISSION, "The key may not use this model or feature.",
         "Use a key of a workspace that has access.", (403,), ("permission_error",)),
-    KindRow(ErrorKind.PROFILE, "The user profile or sandbox of this one job is not allowed to do this.",
-        "Correct the profile or the sandbox settings; other jobs go on.",
-        codes=("user_profile_*", "sandbox_egress_restricted")),
-    KindRow(ErrorKind.NOT_FOUND, "The model (or another resource) does not exist or is retired.",
-        "Check the model id against the models list.", (404,), ("not_found_error",), ("thread_not_found",)),
-    KindRow(ErrorKind.REQUEST_TIMEOUT, "The API waited too long for the request body.", "Check the connection.",
-        (408,), attempts=5, backoff=Backoff(0.5, 30.0)),
+    KindRow(ErrorKind.PROFILE, "The user profile, or the sandbox of this one job, is not allowed to do this.",
+        "Correct the profile or the sandbox settings; jobs of other profiles go on. " + _RESUME,
+        codes=("user_profile_*", "sandbox_egress_restricted"), scope=Scope.PROFILE,
+        scopes=(("sandbox_egress_restricted", Scope.JOB),)),
+    KindRow(ErrorKind.NOT_FOUND, "The model (or another resource) does not exist, is retired, or is not open to "
+        "this key.", "Correct the id the message names; jobs of other models go on.", (404,),
+        ("not_found_error",), ("thread_not_found", "file_expired"), scopes=(("model:", Scope.MODEL),)),
+    KindRow(ErrorKind.REQUEST_TIMEOUT, "The request body did not arrive in time; nothing was done.",
+        "Check the connection, or send a smaller body.", (408,), codes=("request_body_timeout",),
+        over=("timeout_error",), attempts=5, backoff=Backoff(0.5, 30.0)),
     KindRow(ErrorKind.CONFLICT, "Another operation on the same resource was under way.",
         "Nothing, unless it persists.", (409,), ("conflict_error",), attempts=5, backoff=Backoff(0.5, 30.0)),
     KindRow(ErrorKind.CONFLICT_FINAL, "A conflict that does not go away by itself.",
         "Resolve what the message names.", codes=("skill_read_blocked_undecryptable",)),
     KindRow(ErrorKind.REQUEST_TOO_LARGE, "The request body is over the API's 32 MB.",
         "Send large files through the Files API or split the request.", (413,), ("request_too_large",),
-        ("request_body_too_large_after_decoding",)),
+        ("request_body_too_large_after_decoding",), over=("invalid_request_error",)),
     KindRow(ErrorKind.UNPROCESSABLE, "The request is well-formed but a field is not accepted.",
-        "Correct the field the message names.", (422,), ("unprocessable_entity",)),
+        "Correct the field the message names.", (422,), ("unprocessable_entity",),
+        over=("invalid_request_error",)),
     KindRow(ErrorKind.CLIENT_ERROR, "The API refused the request with a status headway does not know.",
         "Read the message; report it if it looks like a fault of headway."),
     KindRow(ErrorKind.RATE_LIMIT, "A rate limit was reached.",
@@ -155,28 +176,29 @@ TABLE: Final[tuple[KindRow, ...]] = (
         codes=("ramp_limit_exceeded",), throttle=True, resumable=True),
     KindRow(ErrorKind.CONCURRENCY_LIMIT, "Too many requests at the same time.",
         "Nothing: headway lowers the number in flight.", patterns=("number of concurrent connections",),
-        within=("rate_limit_error",), throttle=True, resumable=True),
+        within=("rate_limit_error",), throttle=True, narrows=True, resumable=True),
     KindRow(ErrorKind.OVERLOADED, "The API is overloaded for everybody; your limits are not concerned.",
         "Nothing: headway probes gently and resumes. See status.claude.com when it lasts.",
         (529,), ("overloaded_error",), ("compaction_unavailable",), throttle=True, resumable=True),
     KindRow(ErrorKind.API_ERROR, "An unexpected error inside the API.", "Nothing, unless it persists.",
         (500,), ("api_error",), attempts=3, backoff=Backoff(1.0, 30.0), maybe_billed=True),
     KindRow(ErrorKind.BAD_GATEWAY, "A gateway before the API failed.", "Nothing, unless it persists.",
-        (502, 520, 521, 522, 523, 524), attempts=6,
+        (502, 520, 521, 522, 523, 524), over=("api_error",), attempts=6,
         backoff=Backoff(schedule=(3.0, 10.0, 30.0, 60.0, 120.0)), maybe_billed=True),
     KindRow(ErrorKind.UNAVAILABLE, "The API is temporarily unavailable.", "See status.claude.com when it lasts.",
-        (503,), codes=("cmek_key_unreachable", "cmek_context_unavailable"), attempts=6,
+        (503,), codes=("cmek_key_unreachable", "cmek_context_unavailable"), over=("api_error",), attempts=6,
         backoff=Backoff(2.0, 120.0)),
     KindRow(ErrorKind.SERVER_TIMEOUT, "The answer took longer than the API allows for one response.",
-        "Lower max_tokens or stream.", (504,), ("timeout_error",), attempts=4, backoff=Backoff(1.0, 30.0),
-        maybe_billed=True),
+        "Nothing: the next attempt is streamed. If it persists, lower max_tokens.", (504,), ("timeout_error",),
+        over=("api_error",), attempts=4, backoff=Backoff(1.0, 30.0), maybe_billed=True, streams=True),
     KindRow(ErrorKind.MALFORMED, "Status 200, but the body is not a complete message.",
         "Nothing; if it persists, a proxy on the way rewrites answers.", attempts=4, backoff=Backoff(1.0, 30.0),
         maybe_billed=True),
     KindRow(ErrorKind.CONNECTION, "No connection could be made.", "Check network, proxy and base URL.",
         attempts=5, backoff=Backoff(0.5, 30.0)),
     KindRow(ErrorKind.POOL_TIMEOUT, "No free connection in the client's own pool.",
-        "Lower Flow.max_in_flight or give the client a larger pool.", attempts=5, backoff=Backoff(0.5, 10.0)),
+        "Lower Flow.max_in_flight or give the client a larger pool.", attempts=5, backoff=Backoff(0.5, 10.0),
+        narrows=True),
     KindRow(ErrorKind.ATTEMPT_TIMEOUT, "The answer did not arrive within the attempt's time limit.",
         "Raise the timeout or lower max_tokens.", attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
     KindRow(ErrorKind.DISCONNECTED, "The connection broke after the request was sent.",

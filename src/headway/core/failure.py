@@ -7,10 +7,18 @@ gives nothing else (billing, context overflow, concurrency), and only under the 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
 
 from headway.core.error_kind import ROW, TABLE, ErrorKind, KindRow, Scope
 from headway.core.limits import NO_REPORT, LimitReport
+
+_POINTING: Final = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UNPROCESSABLE})
+_PATH: Final = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*): ")
+"""How the API's complaints begin: ``messages.0.content.1.text: …``."""
+_REGAIN: Final = re.compile(r"regain access on (\d{4}-\d{2}-\d{2}) at (\d{2}:\d{2}) UTC")
+"""What a limit of one's own says: "You will regain access on 2026-12-01 at 00:00 UTC."."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,8 @@ class Failure:
     """Seconds the API asked to wait at least."""
     scope: Scope = Scope.JOB
     """Whom it concerns."""
+    resumes_at: str | None = None
+    """When the account works again (ISO 8601, UTC), where that is known: a monthly cap ends with the month."""
 
     @property
     def row(self) -> KindRow:
@@ -41,12 +51,20 @@ class Failure:
     @property
     def remedy(self) -> str:
         """What is left for the user to do."""
-        return self.row.remedy
+        field = self.field
+        return self.row.remedy.replace("the field the message names", field) if field else self.row.remedy
+
+    @property
+    def field(self) -> str | None:
+        """The path of the field that the API complained about, such as ``messages.0.content``."""
+        if self.kind not in _POINTING or (found := _PATH.match(self.message)) is None:
+            return None
+        return found[1]
 
     @property
     def resumable(self) -> bool:
         """The job is good and may succeed later; with a journal it stays queued there."""
-        return self.row.resumable
+        return self.row.resumable or self.scope is not Scope.JOB
 
     def __str__(self) -> str:
         code = self.error_code or self.type
@@ -84,8 +102,23 @@ def classify(error: ErrorResponse) -> Failure:
         error.error_code,
         error.request_id,
         error.retry_after,
-        row.scope,
+        scope_of(row, error.error_code, error.message),
+        _regained(error.message),
     )
+
+
+def scope_of(row: KindRow, error_code: str | None, message: str) -> Scope:
+    """Whom a failure of this row concerns: by its code, without one by its message, else as the row says."""
+    text = message.lower()
+    for claim, scope in row.scopes:
+        if claim == error_code or (error_code is None and claim in text):
+            return scope
+    return row.scope
+
+
+def _regained(message: str) -> str | None:
+    found = _REGAIN.search(message)
+    return f"{found[1]}T{found[2]}:00Z" if found else None
 
 
 def _tidy(error: ErrorResponse) -> ErrorResponse:
@@ -112,11 +145,13 @@ def _kind(error: ErrorResponse) -> ErrorKind:
         return kind
     if kind := _by_message(error):
         return kind
+    by_status = next((row for row in TABLE if error.status in row.statuses), None)
+    if by_status is not None and error.type in by_status.over:
+        return by_status.kind
     if error.type and (kind := _by_type(error.type)):
         return kind
-    for row in TABLE:
-        if error.status in row.statuses:
-            return row.kind
+    if by_status is not None:
+        return by_status.kind
     if error.status >= 500:
         return ErrorKind.API_ERROR
     # An error event inside a stream with a type nobody knows: the server's fault, not the request's.

@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from headway.core.error_kind import ROW, ErrorKind
 from headway.core.events import Expired, Failed, JobEvent, Parked, Succeeded
-from headway.core.failure import Failure
+from headway.core.failure import Failure, scope_of
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import NO_USAGE, Usage
 
@@ -132,13 +132,14 @@ def failure_from_json(data: Mapping[str, object]) -> Failure:
     """The inverse; a kind this version does not know becomes ``internal``."""
     known = {kind.value for kind in ErrorKind}
     kind = ErrorKind(data["kind"]) if data.get("kind") in known else ErrorKind.INTERNAL
+    code, message = cast("str | None", data.get("error_code")), str(data.get("message", ""))
     return Failure(
         kind,
-        str(data.get("message", "")),
+        message,
         cast("int | None", data.get("status")),
         cast("str | None", data.get("type")),
-        cast("str | None", data.get("error_code")),
+        code,
         cast("str | None", data.get("request_id")),
         cast("float | None", data.get("retry_after")),
-        ROW[kind].scope,
+        scope_of(ROW[kind], code, message),
     )

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 from headway.core.job import Priority
@@ -171,6 +171,14 @@ class FairQueue(Generic[T]):
         for entry in taken:
             entry.marked = True
             self._take(entry)
+        self._sweep()
+        return taken
+
+    def remove(self, unwanted: Callable[[T], bool]) -> list[Entry[T]]:
+        """Take out the jobs that ``unwanted`` names, in no particular order; one look at each."""
+        held = [entry for heap in self._ready.values() for entry in heap]
+        held += [item[2] for item in self._later]
+        taken = [entry for entry in held if entry.queued and unwanted(entry.item) and self.discard(entry)]
         self._sweep()
         return taken
 
