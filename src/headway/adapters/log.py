@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
+from headway.core.alert import Alert
 from headway.core.events import Failed, JobEvent, Parked, RetryScheduled
 from headway.core.job import JobRecord
 
@@ -12,7 +13,12 @@ log: Final = logging.getLogger("headway")
 
 
 class LogSink:
-    """Retries at INFO, endings without an answer at DEBUG: the outcome itself reaches the caller."""
+    """Alerts at ERROR, retries at INFO, endings without an answer at DEBUG: the outcome itself reaches the
+    caller."""
+
+    def alert(self, alert: Alert) -> None:
+        """Log an alert."""
+        log.error("%s", alert.text)
 
     def emit(self, record: JobRecord, event: JobEvent) -> None:
         """Log an event."""

@@ -6,10 +6,13 @@ import hashlib
 import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from headway.adapters.anthropic.token import TokenSource
 from headway.errors import HeadwayError
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, Middleware
+    from anthropic import AsyncAnthropic
+
+    from headway.adapters.anthropic.middleware import SchedulerMiddleware
 
 ClientT = TypeVar("ClientT", bound="AsyncAnthropic")
 
@@ -94,11 +97,12 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         return CredentialError(str(error))
 
 
-def with_scheduler(client: ClientT, middleware: Middleware) -> ClientT:
+def with_scheduler(client: ClientT, middleware: SchedulerMiddleware) -> ClientT:
     """A copy of a client, sharing its connections, with the scheduler's middleware next to the wire and no
     retries of the SDK's own. Raises ValueError when there is one already: two would wait for each other."""
     if any(isinstance(given, type(middleware)) for given in client.middleware):
         raise ValueError("this client goes through a scheduler already; pass the client it was made from")
+    middleware.token = middleware.token or TokenSource(client)
     return client.with_options(max_retries=0, middleware=[*client.middleware, middleware])
 
 
@@ -120,6 +124,15 @@ def pool_size(client: AsyncAnthropic) -> int:
     if size is None:
         size = getattr(getattr(transport, "_pool", None), "_max_connections", None)  # httpx2 backend
     return size if isinstance(size, int) and size > 0 else POOL
+
+
+def pool_is_full(client: AsyncAnthropic) -> bool:
+    """Whether every connection of an aiohttp pool is in use: its timeout for that is the one for connecting."""
+    transport = getattr(getattr(client, "_client", None), "_transport", None)
+    connector = getattr(getattr(transport, "client", None), "connector", None)
+    limit = getattr(connector, "limit", None)
+    acquired = getattr(connector, "_acquired", ())  # aiohttp has no public name for it
+    return isinstance(limit, int) and 0 < limit <= len(acquired)
 
 
 def open_file_limit() -> int:

@@ -15,16 +15,23 @@ from typing import Final
 import aiohttp
 import anthropic
 import httpx2
+from anthropic.lib.credentials import WorkloadIdentityError
 
-from headway.adapters.anthropic.headers import report_of, retry_after
-from headway.core.error_kind import ErrorKind
-from headway.core.failure import ErrorResponse, classify, failure_of
+from headway.adapters.anthropic.foreign import foreign_message
+from headway.adapters.anthropic.headers import http_date, report_of, retry_after
+from headway.core.body_size import sizes
+from headway.core.error_kind import ErrorKind, Scope
+from headway.core.failure import ErrorResponse, Failure, classify, failure_of
 from headway.core.limits import NO_REPORT, LimitReport
 from headway.core.request import Request
 from headway.ports import Rejection
 
 LONGEST_MESSAGE: Final = 2000
 """Characters kept of an error message: a proxy may answer with a book."""
+MONTHLY_CAP: Final = "enforced_spend_limit_reached"
+"""The tier's own cap, which ends with the month (https://platform.claude.com/docs/en/api/rate-limits)."""
+SHORTEST_ID: Final = 6
+"""A shorter model id may stand in any message by chance."""
 _ON_THE_WAY: Final = (
     anthropic.APIConnectionError,
     httpx2.RequestError,
@@ -37,7 +44,7 @@ _REFUSED_BY_SDK: Final = (TypeError, ValueError, AttributeError, LookupError, Wa
 _MEANING: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] = (
     ((httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL), ErrorKind.CLIENT_ERROR),
     ((httpx2.PoolTimeout,), ErrorKind.POOL_TIMEOUT),
-    # No connection was made, so nothing was sent. (aiohttp's pool timeout is a ConnectionTimeoutError as well.)
+    # No connection was made, so nothing was sent. (aiohttp's pool timeout looks the same: hence `pool_full`.)
     (
         (
             httpx2.ConnectTimeout,
@@ -62,22 +69,29 @@ _MEANING: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] =
 )
 
 
-def rejection_of(error: Exception, *, answering: bool = False, request: Request | None = None) -> Rejection:
+def rejection_of(
+    error: Exception, *, answering: bool = False, request: Request | None = None, pool_full: bool = False
+) -> Rejection:
     """What an exception of the SDK or of its transport means. Never raises.
 
     ``answering``: it was raised while a 200 was being read, so the request itself was in order.
-    ``request``: fast mode and ``standard_only`` have limits of their own.
+    ``request``: fast mode and ``standard_only`` have limits of their own. ``pool_full``: all connections of
+    the client are in use.
     """
     if isinstance(error, anthropic.APIStatusError):
         return _of_status(error, request)
     if isinstance(error, anthropic.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return rejected(ErrorKind.MALFORMED, "status 200, but the body is not a message")
     if isinstance(error, _ON_THE_WAY):
-        return _of_connection(error)
+        return _of_connection(error, pool_full=pool_full)
     if answering:
         return rejected(ErrorKind.MALFORMED, f"status 200, but the body cannot be read: {_name(error)}")
     if isinstance(error, anthropic.CredentialsError):
         return rejected(ErrorKind.AUTHENTICATION, f"no credential: {_name(error)}")
+    if isinstance(error, WorkloadIdentityError):  # it may quote a token
+        status = error.status_code
+        kind = ErrorKind.UNAVAILABLE if status is not None and status >= 500 else ErrorKind.AUTHENTICATION
+        return rejected(kind, f"the token exchange failed: {_name(error)} with status {status}")
     if isinstance(error, TypeError) and "authentication method" in str(error):
         return rejected(ErrorKind.AUTHENTICATION, "the client has no API key and no token")
     if isinstance(error, _REFUSED_BY_SDK):
@@ -100,7 +114,7 @@ def rejected(
 def _of_status(error: anthropic.APIStatusError, request: Request | None) -> Rejection:
     headers = error.response.headers
     report = report_of(request, headers)
-    message = _text(error.api_message)
+    message = _text(error.api_message) or foreign_message(error.body)
     if not message:
         kind = headers.get("content-type", "no content type").split(";")[0]
         message = f"HTTP status {error.status_code} with a body of {kind} in place of an API error"
@@ -113,7 +127,45 @@ def _of_status(error: anthropic.APIStatusError, request: Request | None) -> Reje
         retry_after=retry_after(headers, datetime.now(UTC)),
         report=report,
     )
-    return Rejection(classify(response), report)
+    return Rejection(_completed(classify(response), error.response, request), report)
+
+
+def _completed(failure: Failure, response: httpx2.Response, request: Request | None) -> Failure:
+    """The failure with what only the exchange itself tells."""
+    if failure.error_code == MONTHLY_CAP and failure.resumes_at is None:
+        now = http_date(response.headers.get("date")) or datetime.now(UTC)
+        until = start_of_next_month(now)
+        return replace(
+            failure,
+            resumes_at=until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            message=f"{failure.message.rstrip('.')}. It ends on {until:%Y-%m-%d} at 00:00 UTC.",
+        )
+    if failure.kind is ErrorKind.REQUEST_TOO_LARGE and request is not None:
+        length = _length_of(response)
+        return replace(failure, message=f"{failure.message} {sizes(request.params, length)}".rstrip())
+    unnamed = failure.kind is ErrorKind.NOT_FOUND and failure.error_code is None
+    if (
+        unnamed
+        and request is not None
+        and len(request.model) >= SHORTEST_ID
+        and request.model in failure.message
+    ):
+        return replace(failure, scope=Scope.MODEL)  # other platforms have words of their own
+    return failure
+
+
+def start_of_next_month(now: datetime) -> datetime:
+    """When a tier's monthly spend cap ends: the 1st of the next month, 00:00 UTC."""
+    year, month = divmod(now.year * 12 + now.month, 12)
+    return datetime(year, month + 1, 1, tzinfo=UTC)
+
+
+def _length_of(response: httpx2.Response) -> int | None:
+    try:
+        text = response.request.headers.get("content-length", "")
+    except RuntimeError:  # a response that a middleware made has no request
+        return None
+    return int(text) if text.isdigit() else None
 
 
 def _text(value: object) -> str | None:
@@ -125,8 +177,10 @@ def _body_request_id(body: object) -> str | None:
     return _text(body.get("request_id")) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
-def _of_connection(error: Exception) -> Rejection:
+def _of_connection(error: Exception, *, pool_full: bool) -> Rejection:
     for cause in _chain(error):
+        if pool_full and isinstance(cause, httpx2.ConnectTimeout | aiohttp.ConnectionTimeoutError):
+            return rejected(ErrorKind.POOL_TIMEOUT, "all connections of the client were in use for too long")
         if isinstance(cause, RuntimeError) and "closed" in str(cause) and "loop" not in str(cause):
             return rejected(ErrorKind.STOPPED, "the client was closed while jobs still needed it")
         if kind := _meaning(cause):

@@ -27,8 +27,10 @@ from headway.adapters.anthropic.observed import (
     failure_of_body,
     usage_of_body,
 )
+from headway.adapters.anthropic.token import STATIC, TokenSource
 from headway.core.error_kind import ErrorKind
 from headway.core.request import Request
+from headway.core.scopes import NAMING_HEADERS
 from headway.core.usage import NO_USAGE, Usage
 from headway.errors import HeadwayError, JobFailedError
 from headway.ports import Grant, Rejection, Reply, Visit
@@ -58,6 +60,8 @@ class SchedulerMiddleware(Middleware):
         self._admit = admit
         self._pace = pace or EndpointPace()
         self._retries = retries
+        self.token: TokenSource | None = None
+        """Of the client it was put into, where that is known."""
 
     async def handle_async(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
         """One call of the SDK; with retries of our own, as many attempts as the decisions say."""
@@ -65,7 +69,7 @@ class SchedulerMiddleware(Middleware):
         if not generates(request.method, request.url) or not isinstance(body, Mapping):
             await self._pace.wait(request.method, request.url)
             return await call_next(request)
-        asked = Request(dict(cast("Mapping[str, object]", body)))
+        asked = Request(dict(cast("Mapping[str, object]", body)), _named(request))
         last: AsyncAPIResponse[Any] | None = None
         try:
             visit = self._admit(asked)
@@ -87,6 +91,7 @@ class SchedulerMiddleware(Middleware):
         self, request: APIRequest, asked: Request, call_next: AsyncCallNext, visit: Visit, grant: Grant
     ) -> tuple[Any, bool]:
         """The response and whether another attempt follows; raises what the SDK raised when none does."""
+        token = self.token.current if self.token else STATIC
         try:
             response = await call_next(request)
         except Exception as error:
@@ -101,13 +106,19 @@ class SchedulerMiddleware(Middleware):
             await visit.leave()
             return response, False
         try:
-            return response, await self._understood(raw, request, asked, visit, grant)
+            return response, await self._understood(raw, request, asked, visit, grant, token)
         except BaseException:
             await visit.leave(sent=True)
             raise
 
     async def _understood(
-        self, raw: httpx2.Response, request: APIRequest, asked: Request, visit: Visit, grant: Grant
+        self,
+        raw: httpx2.Response,
+        request: APIRequest,
+        asked: Request,
+        visit: Visit,
+        grant: Grant,
+        token: int,
     ) -> bool:
         report = report_of(asked, raw.headers)
         request_id = raw.headers.get("request-id")
@@ -116,7 +127,11 @@ class SchedulerMiddleware(Middleware):
                 await raw.aread()
             wait = retry_after(raw.headers, datetime.now(UTC))
             failure = failure_of_body(raw.status_code, error_body(raw.content), request_id, wait)
+            if self.token is not None:
+                failure = self.token.judge(token, failure)
             return await visit.finish(Rejection(failure, report), last=not self._retries)
+        if self.token is not None:
+            self.token.accept(token)
         if not raw.is_closed:
             grant.observe(report, visit.now())
             reader: Reader = EventReader(raw.status_code, request_id) if request.stream else BodyReader()
@@ -127,6 +142,12 @@ class SchedulerMiddleware(Middleware):
             bad = rejected(ErrorKind.MALFORMED, str(problem), report, status=200, request_id=request_id)
             return await visit.finish(bad, last=not self._retries)
         return await visit.finish(_reply(usage, raw, report_of(asked, raw.headers)))
+
+
+def _named(request: APIRequest) -> dict[str, object]:
+    """The headers that say on whose behalf a call is made: a failure may concern that one only."""
+    found = {name: value for name, value in request.headers.items() if name.lower() in NAMING_HEADERS}
+    return {"extra_headers": found} if found else {}
 
 
 def _settler(visit: Visit, reader: Reader) -> Callable[[Exception | None, bool], Any]:

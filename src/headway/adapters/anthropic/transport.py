@@ -13,23 +13,30 @@ from headway.adapters.anthropic.connect import (
     RESERVED_FILES,
     fingerprint,
     open_file_limit,
+    pool_is_full,
     pool_size,
     with_scheduler,
 )
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
+from headway.adapters.anthropic.model_list import ModelList
 from headway.adapters.anthropic.stream_attempt import AnthropicStreamAttempt
 from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
-from headway.core.error_kind import ErrorKind
+from headway.adapters.anthropic.token import TokenSource
+from headway.core.error_kind import ErrorKind, Scope
+from headway.core.failure import Failure
 from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.model_advice import advice
 from headway.core.request import Request, RequestError
 from headway.ports import Rejection, Reply, StreamSource
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, AsyncAPIResponse, Middleware
+    from anthropic import AsyncAnthropic, AsyncAPIResponse
     from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
+
+    from headway.adapters.anthropic.middleware import SchedulerMiddleware
 
 STREAM_FROM: Final = 21_334
 """``max_tokens`` from which an answer may outlast a plain response's ten minutes (SDK 2.12,
@@ -47,6 +54,8 @@ class AnthropicTransport:
         self._plain = frozenset(inspect.signature(messages.create).parameters)
         self._streamed = frozenset(inspect.signature(messages.stream).parameters)
         self._account = fingerprint(client)
+        self._token = TokenSource(self._client)
+        self._models = ModelList(self._client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
 
@@ -70,16 +79,33 @@ class AnthropicTransport:
         except TypeError as error:
             raise RequestError("output_format", str(error)) from None
 
-    async def send(self, request: Request) -> Reply | Rejection:
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
         """Send one attempt."""
+        token = self._token.current
         try:
             await self._move_here()
             request = self.prepare(request)
-            if request.max_tokens >= STREAM_FROM:
-                return await self._send_streamed(request)
-            return await self._send_plain(request)
+            if streamed or request.max_tokens >= STREAM_FROM:
+                result = await self._send_streamed(request)
+            else:
+                result = await self._send_plain(request)
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
-            return rejection_of(error, request=request)
+            result = rejection_of(error, request=request, pool_full=pool_is_full(self._client))
+        return self._judged(token, result)
+
+    def _judged(self, token: int, result: Reply | Rejection) -> Reply | Rejection:
+        """A 401 that a new access token may mend is another failure."""
+        if isinstance(result, Reply):
+            self._token.accept(token)
+            return result
+        return replace(result, failure=self._token.judge(token, result.failure))
+
+    async def advise(self, failure: Failure, request: Request) -> Failure:
+        """The nearest ids and the newest of the line, where the model is not known to the API."""
+        if failure.scope is not Scope.MODEL:
+            return failure
+        said = failure.message.rstrip(". ")
+        return replace(failure, message=f"{said}. {advice(request.model, await self._models.known())}")
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
@@ -119,15 +145,19 @@ class AnthropicTransport:
 
     async def open_stream(self, request: Request) -> AnthropicStreamAttempt | Rejection:
         """Send one streamed attempt; returns when the headers of a good response have arrived."""
+        token = self._token.current
         try:
             await self._move_here()
             request = self.prepare(request)
             create = cast("Callable[..., Awaitable[Any]]", self._client.messages.create)
-            return AnthropicStreamAttempt(
+            attempt = AnthropicStreamAttempt(
                 await create(**_arguments(request, self._plain), stream=True), request
             )
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
-            return rejection_of(error, request=request)
+            rejection = rejection_of(error, request=request, pool_full=pool_is_full(self._client))
+            return replace(rejection, failure=self._token.judge(token, rejection.failure))
+        self._token.accept(token)
+        return attempt
 
     def present(self, source: StreamSource, request: Request) -> AsyncMessageStream[Any]:
         """The SDK's own stream object over ``source``."""
@@ -140,8 +170,9 @@ class AnthropicTransport:
             self._loop = here
             await move_to_this_loop(self._client)
 
-    def equipped(self, middleware: Middleware) -> AsyncAnthropic:
+    def equipped(self, middleware: SchedulerMiddleware) -> AsyncAnthropic:
         """The client with one more middleware, next to the wire."""
+        middleware.token = self._token
         return with_scheduler(self._client, middleware)
 
     def revive(self, body: str, request: Request) -> Message:

@@ -72,6 +72,10 @@ class FakeAPI:
         """Change the limits of one model group, or of all, from now on."""
         self._running.set_limits(limits, group)
 
+    def set_accepted_keys(self, *keys: str) -> None:
+        """Let only these keys or access tokens in from now on: the others get 401, as after a revocation."""
+        self._running.set_accepted_keys(frozenset(keys))
+
     def set_faults(self, faults: tuple[FaultRule, ...]) -> None:
         """Replace the fault schedule; windows still count from the first request."""
         self._running.set_faults(faults)
