@@ -15,11 +15,13 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic import EndpointLimits, NotSentError
     from headway.adapters.ceiling import Ceiling
     from headway.adapters.sqlite import SQLiteJournal
+    from headway.core.alert import Alert
     from headway.core.catalog import Catalog
-    from headway.core.error_kind import ErrorKind
+    from headway.core.error_kind import ErrorKind, Scope
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
     from headway.core.file_policy import FilePolicy
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from headway.core.model_facts import Price
     from headway.core.request import Request, RequestError
     from headway.core.retry import RetryPolicy
+    from headway.core.scopes import DeadScope
     from headway.core.usage import Usage
     from headway.errors import (
         AuthenticationError,
@@ -58,12 +61,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME: Final[dict[str, str]] = {
+    "Alert": "core.alert",
+    "Alerts": "adapters.alerts",
     "Attempt": "core.job",
     "AuthenticationError": "errors",
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
     "EndpointLimits": "adapters.anthropic",
+    "DeadScope": "core.scopes",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
     "FilePolicy": "core.file_policy",
@@ -95,6 +101,7 @@ _HOME: Final[dict[str, str]] = {
     "SQLiteJournal": "adapters.sqlite",
     "Scheduler": "scheduler",
     "SchedulerClosedError": "errors",
+    "Scope": "core.error_kind",
     "Status": "runtime.status",
     "StoppedError": "errors",
     "StreamInterruptedError": "errors",
@@ -104,11 +111,14 @@ _HOME: Final[dict[str, str]] = {
 }
 
 __all__ = [
+    "Alert",
+    "Alerts",
     "Attempt",
     "AuthenticationError",
     "BillingError",
     "Catalog",
     "Ceiling",
+    "DeadScope",
     "EndpointLimits",
     "ErrorKind",
     "Failure",
@@ -141,6 +151,7 @@ __all__ = [
     "SQLiteJournal",
     "Scheduler",
     "SchedulerClosedError",
+    "Scope",
     "Status",
     "StoppedError",
     "StreamInterruptedError",

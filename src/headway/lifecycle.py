@@ -10,10 +10,12 @@ import anyio
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.limits import Limits
+from headway.core.scopes import DeadScope
 from headway.errors import SchedulerClosedError
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
 from headway.runtime.job_factory import JobFactory
+from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
 from headway.wiring import Parts, Running
 
@@ -37,7 +39,8 @@ class Lifecycle:
         if self._parts.journal is not None:
             await self._parts.journal.open()
         now = loop_time()
-        engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, parts.sinks, now)
+        sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
+        engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, sinks, now)
         engine.cost_of = parts.catalog.cost
         factory = JobFactory(
             parts.defaults, transport, engine.cancel, self._parts.journal is not None, parts.catalog
@@ -45,6 +48,8 @@ class Lifecycle:
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)
+        if parts.courier is not None:
+            group.start_soon(parts.courier.run, name="headway alerts")
         self._running = Running(engine, factory, group, transport, parts.budgets)
         return self
 
@@ -57,6 +62,8 @@ class Lifecycle:
                 await self.drain()
         finally:
             self._closing = True
+            if self._parts.courier is not None:
+                await self._parts.courier.flush()
             running.group.cancel_scope.cancel()
             try:
                 # The body's own exception is not the group's: it passes as it is, not inside an ExceptionGroup.
@@ -71,7 +78,7 @@ class Lifecycle:
     def status(self) -> Status:
         """Queue, in flight, rates, spend and budgets, now."""
         running = self._here()
-        return running.engine.status(running.budgets.status(loop_time()))
+        return status_of(running.engine, running.budgets.status(loop_time()))
 
     def set_limits(self, limits: Limits) -> None:
         """Tell other limits while running; what the API's headers say still wins."""
@@ -105,9 +112,10 @@ class Lifecycle:
         """Cut off everything at once; unfinished jobs end resumably."""
         self._here().engine.abort()
 
-    def resume(self) -> None:
-        """Send again after the cause of ``status().halted`` is mended."""
-        self._here().engine.resume()
+    def resume(self, dead: DeadScope | None = None) -> None:
+        """Send again after the cause of ``status().halted`` or ``status().dead`` is mended: to one of
+        ``status().dead``, or to all. Jobs that ended resumably are to be submitted again."""
+        self._here().engine.resume(dead)
 
     def _here(self) -> Running:
         if self._running is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from headway.core.alert import Alert
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
@@ -64,8 +65,14 @@ class Transport(Protocol):
         Raises `RequestError`."""
         ...
 
-    async def send(self, request: Request) -> Reply | Rejection:
-        """Send one attempt, without any retry of its own."""
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
+        """Send one attempt, without any retry of its own. ``streamed``: take the answer as a stream, because
+        a plain one has run into the API's time limit; what comes back is the same."""
+        ...
+
+    async def advise(self, failure: Failure, request: Request) -> Failure:
+        """The failure with what else is known about it, such as the ids near an unknown model's. It may ask
+        the API, within seconds; it raises nothing."""
         ...
 
     def revive(self, body: str, request: Request) -> Message:
@@ -215,11 +222,21 @@ class BudgetStore(Protocol):
         ...
 
 
+@runtime_checkable
 class EventSink(Protocol):
     """Sees every event after it is decided; must not block and must not raise."""
 
     def emit(self, record: JobRecord, event: JobEvent) -> None:
         """``record`` is the job after the event."""
+        ...
+
+
+@runtime_checkable
+class AlertSink(Protocol):
+    """Hears what stops more than one job; must not block and must not raise. A sink may be both."""
+
+    def alert(self, alert: Alert) -> None:
+        """A scope has died: once, until ``scheduler.resume()``."""
         ...
 
 

@@ -15,7 +15,7 @@ from headway.core.request import Request, RequestError
 from headway.core.retry import RetryPolicy
 from headway.errors import QueueFullError, SchedulerClosedError
 from headway.lifecycle import Lifecycle
-from headway.ports import BudgetStore, EventSink, Journal, StreamingTransport, Transport
+from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
@@ -25,13 +25,14 @@ from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
 from headway.runtime.terms import USUAL, Terms, current_terms
-from headway.wiring import Parts, budgets_for, journal_for, transport_for
+from headway.wiring import Parts, budgets_for, courier_for, journal_for, transport_for
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
     from anthropic.types import Message
     from anthropic.types.parsed_message import ParsedMessage
 
+    from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic import AnthropicTransport, SchedulerMiddleware
     from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.parameters import MessageParams
@@ -64,7 +65,8 @@ class Scheduler(Lifecycle):
         budgets: BudgetStore | None = None,
         ceiling: Ceiling | None = None,
         journal: str | os.PathLike[str] | Journal | None = None,
-        sinks: Sequence[EventSink] = (),
+        sinks: Sequence[EventSink | AlertSink] = (),
+        alerts: Alerts | None = None,
         transport: Transport | None = None,
         catalog: Catalog | None = None,
     ) -> None:
@@ -77,6 +79,7 @@ class Scheduler(Lifecycle):
             flow=flow or Flow(),
             journal=journal_for(journal),
             sinks=(LogSink(), *sinks),
+            courier=courier_for(alerts),
             defaults={k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None},
             catalog=catalog or BUILT_IN,
         )

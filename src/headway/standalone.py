@@ -7,13 +7,15 @@ budgets that start again.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from headway.core.error_kind import ErrorKind
-from headway.core.failure import failure_of
+from headway.core.error_kind import ErrorKind, Scope
+from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
 from headway.core.limits import Limits
+from headway.core.model_advice import advice, built_in
 from headway.core.request import Request
 from headway.core.retry import RetryPolicy
 from headway.ports import Rejection
@@ -135,9 +137,17 @@ class _Elsewhere:
         """As it is."""
         return request
 
-    async def send(self, request: Request) -> Rejection:
+    async def send(self, request: Request, *, streamed: bool = False) -> Rejection:
         """Never asked: this scheduler has guests only."""
-        return Rejection(failure_of(ErrorKind.INTERNAL, f"nothing can be sent for {request!r} from here"))
+        how = "streamed" if streamed else "sent"
+        return Rejection(failure_of(ErrorKind.INTERNAL, f"nothing can be {how} for {request!r} from here"))
+
+    async def advise(self, failure: Failure, request: Request) -> Failure:
+        """From the built-in table: there is no client to ask with."""
+        if failure.scope is not Scope.MODEL:
+            return failure
+        said = failure.message.rstrip(". ")
+        return replace(failure, message=f"{said}. {advice(request.model, built_in())}")
 
     def revive(self, body: str, request: Request) -> Message:
         """Never asked: there is no journal."""

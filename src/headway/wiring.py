@@ -18,13 +18,15 @@ from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.limits import Limits
 from headway.core.retry import RetryPolicy
 from headway.errors import SchedulerClosedError
-from headway.ports import BudgetStore, EventSink, Journal, Transport
+from headway.ports import AlertSink, BudgetStore, EventSink, Journal, Transport
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.job_factory import JobFactory
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+
+    from headway.adapters.alerts import AlertCourier, Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,9 @@ class Parts:
     retry: RetryPolicy
     flow: Flow
     journal: Journal | None
-    sinks: Sequence[EventSink]
+    sinks: Sequence[EventSink | AlertSink]
+    courier: AlertCourier | None
+    """Delivers alerts while the scheduler is open."""
     defaults: Mapping[str, object]
     """``model`` and ``max_tokens`` of requests without."""
     catalog: Catalog = BUILT_IN
@@ -87,3 +91,12 @@ def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | N
     from headway.adapters.sqlite import SQLiteJournal
 
     return SQLiteJournal(Path(journal))
+
+
+def courier_for(alerts: Alerts | None) -> AlertCourier | None:
+    """What delivers alerts, where there is somewhere to deliver them."""
+    if alerts is None:
+        return None
+    from headway.adapters.alerts import AlertCourier
+
+    return AlertCourier(alerts)

@@ -48,7 +48,7 @@ class VirtualAPI(ScriptedTransport):
             assert bucket.limit is not None
             bucket.change(bucket.limit * factor, self.burst)
 
-    async def send(self, request: Request) -> Reply | Rejection:
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
         now = anyio.current_time()
         text = last_text(request.params)
         tokens_in, tokens_out = (int(word) for word in text.split()[:2])

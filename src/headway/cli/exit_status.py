@@ -15,7 +15,8 @@ class ExitStatus(IntEnum):
     BAD_USAGE = 2
     """Bad options or input: nothing was sent."""
     STOPPED = 3
-    """Stopped early: authentication, permission, billing, spend cap, or results that cannot be written."""
+    """Stopped early, with work left: authentication, permission, billing, spend cap, results that cannot be
+    written; or all of it was tried, and jobs of a model that cannot be used are left."""
     INTERRUPTED = 130
     """SIGINT, with work left."""
     TERMINATED = 143

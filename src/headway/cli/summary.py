@@ -42,6 +42,8 @@ def _jobs(report: RunReport) -> Iterator[tuple[str, str]]:
     )
     if tally.restored:
         yield "", f"{figures.count(tally.restored)} of them were finished before: nothing was sent for them"
+    for dead, failure in report.status.dead.items():
+        yield "", f"nothing more was sent to {dead}: {_short(failure.message)}"
     if tally.stopped_by is not None and report.trouble is None and report.interrupted is None:
         stopped = figures.plural(tally.stopped, "job")
         yield "", f"{stopped} could not be finished now: {_short(str(tally.stopped_by))}"

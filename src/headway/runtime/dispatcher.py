@@ -14,7 +14,8 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from headway.core.budget import Cost, Wait
-from headway.core.job import Priority
+from headway.core.concurrency import Concurrency
+from headway.core.job import JobState, Priority
 from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
@@ -61,6 +62,7 @@ class Dispatcher:
         self._wake = anyio.Event()
         self.max_in_flight = max_in_flight
         self.in_flight = 0
+        self._pool = Concurrency()
 
     def push(self, job: Job[Message]) -> None:
         """Queue a job, new or back for a retry."""
@@ -82,12 +84,33 @@ class Dispatcher:
         """Take out all queued jobs."""
         return [entry.item for lane in self._lanes.values() for entry in lane.queue.clear()]
 
+    def withdraw(self, unwanted: Callable[[Job[Message]], bool]) -> list[Job[Message]]:
+        """Take out the queued jobs that ``unwanted`` names."""
+        return [entry.item for lane in self._lanes.values() for entry in lane.queue.remove(unwanted)]
+
     def ended(self, job: Job[Message]) -> None:
         """An attempt is over: a slot is free, and its budget has learned something."""
+        self._heed_pool(job)
         self.in_flight -= 1
         if lane := self._lanes.get(job.budget_key):
             lane.wake_at = 0.0
         self._wake.set()
+
+    def _heed_pool(self, job: Job[Message]) -> None:
+        """No connection was left in the client's pool: more jobs are in flight than it carries."""
+        if job.record.state is JobState.SUCCEEDED:
+            self._pool.succeed()
+            return
+        failure = job.attempts[-1].failure if job.attempts else None
+        # A 429 that says "too many at a time" is the budget's matter.
+        if failure is not None and failure.row.narrows and not failure.row.throttle:
+            self._pool.refuse(job.attempts[-1].started, loop_time(), self.in_flight)
+
+    @property
+    def bound(self) -> int:
+        """Attempts that may be in flight now: ``max_in_flight``, or less while the pool is short."""
+        limit = self._pool.limit
+        return self.max_in_flight if limit is None else min(self.max_in_flight, int(limit))
 
     def wake(self) -> None:
         """Look again, because limits or bounds were changed."""
@@ -132,7 +155,7 @@ class Dispatcher:
         while True:
             now = loop_time()
             self._drop_expired(lane, now)
-            if lane.wake_at > now or self.in_flight >= self.max_in_flight:
+            if lane.wake_at > now or self._is_full:
                 break
             entry = lane.queue.pop(now)
             if entry is None:
@@ -156,6 +179,10 @@ class Dispatcher:
             if started % BREATH == 0:
                 await checkpoint()
         return self._next_look(lane, now)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.in_flight >= self.max_in_flight or not self._pool.allows(self.in_flight)
 
     async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
         request = job.record.request

@@ -6,14 +6,13 @@ Flow: submit -> intake (journal) -> dispatcher (due? budget? slot?) -> worker ->
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.abc
 
-from headway.core.budget import BudgetStatus
 from headway.core.catalog import BUILT_IN
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Cancelled, Expired, Failed, JobEvent, Queued
@@ -22,16 +21,17 @@ from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.core.retry import RetryPolicy
 from headway.core.retry_quota import RetryQuota
-from headway.ports import BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
+from headway.core.scopes import ACCOUNT, DeadScope
+from headway.ports import AlertSink, BudgetStore, EventSink, Grant, Journal, Stored, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.intake import Intake
+from headway.runtime.outages import Outages
 from headway.runtime.recorder import Recorder
 from headway.runtime.roster import Roster
-from headway.runtime.status import Status
 from headway.runtime.tally import Tally
 from headway.runtime.worker import Worker
 
@@ -53,11 +53,10 @@ class Engine:
         policy: RetryPolicy,
         flow: Flow,
         journal: Journal | None,
-        sinks: Sequence[EventSink],
+        sinks: Sequence[EventSink | AlertSink],
         now: float,
     ) -> None:
         self.tally = Tally(now)
-        self.halted: Failure | None = None
         self.cost_of = BUILT_IN.cost
         self._transport = transport
         self._recorder = Recorder(journal, (self.tally, *sinks))
@@ -76,6 +75,13 @@ class Engine:
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
         self.roster = Roster()
         self._group: anyio.abc.TaskGroup | None = None
+        self.outages = Outages(
+            withdraw=self._withdraw, park=self._drop, tell=self._recorder.alert, advise=transport.advise
+        )
+
+    @property
+    def _halted(self) -> Failure | None:
+        return self.outages.halted
 
     def start(self, group: anyio.abc.TaskGroup) -> None:
         """Begin dispatching in this task group."""
@@ -92,7 +98,7 @@ class Engine:
             except Exception as error:
                 log.exception("headway stopped because of an internal error")
                 self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
-            while self.halted is not None:  # until `resume`
+            while self._halted is not None:  # until `resume`
                 await self.roster.change()
 
     @property
@@ -105,8 +111,8 @@ class Engine:
         first = self.roster.enter(job, keyed=self._intake is not None and job.guest is None)
         if first is not None:
             self._follow(job, first)
-        elif self.halted is not None:
-            self._worker.park(job, self.halted, durable=False)
+        elif self._halted is not None:
+            self._worker.park(job, self._halted, durable=False)
         elif self._intake is None or job.guest is not None:
             self._accept(job, None)
         else:
@@ -122,11 +128,11 @@ class Engine:
     def _accept(self, job: Job[Message], stored: Stored | None) -> None:
         """The journal has entered the job, or says what it knows of it."""
         if stored is not None and not stored.same_request:
-            self._worker.park(job, self.halted, durable=False) if self.halted else self._refuse_key(job)
+            self._worker.park(job, self._halted, durable=False) if self._halted else self._refuse_key(job)
         elif stored is not None and stored.ending is not None:
             self._restore(job, stored.ending)
-        elif self.halted is not None:
-            self._worker.park(job, self.halted)
+        elif (failure := self.outages.failure_for(job)) is not None:
+            self._worker.park(job, failure, durable=False)  # queued is what the journal has
         elif job.interrupt is Interrupt.CANCELLED:
             self._finish(job, Cancelled(loop_time()))
         else:
@@ -190,9 +196,9 @@ class Engine:
     # What the worker reports (Desk).
 
     def requeue(self, job: Job[Message]) -> None:
-        """The job waits for its next attempt; once we are stopping there will be none."""
-        if self.halted is not None:
-            self._worker.park(job, self.halted)
+        """The job waits for its next attempt; once its scope is dead there will be none."""
+        if (failure := self.outages.failure_for(job)) is not None:
+            self._worker.park(job, failure)
         else:
             self.dispatcher.push(job)
 
@@ -202,18 +208,38 @@ class Engine:
 
     def halt(self, failure: Failure) -> None:
         """Send nothing more: the queued jobs end resumably, those in flight finish."""
-        if self.halted is None:
-            self.halted = failure
-            if failure.kind is not ErrorKind.STOPPED:
-                log.error("headway stopped sending: %s. %s", failure, failure.remedy)
-        waiting = self.dispatcher.clear() + (self._intake.clear() if self._intake else [])
-        for job in waiting:
-            self._worker.park(job, self.halted, durable=job.record.state is not JobState.QUEUED)
+        self.outages.stop(ACCOUNT, failure)
         self.roster.notify()
 
-    def resume(self) -> None:
-        """Send again after the cause of a halt is mended."""
-        self.halted = None
+    def stop_scope(self, job: Job[Message], failure: Failure) -> Failure | None:
+        """Send nothing more to what this failure of a job concerns; gives the failure that is to be told.
+        ``None``: this desk ends the job, as soon as it knows what to say; no slot waits for that."""
+        told = self.outages.stop_for(failure, job.record.request)
+        if told is None:
+            assert self._group is not None
+            self._group.start_soon(self._end_advised, job, failure)
+        self.roster.notify()
+        return told
+
+    async def _end_advised(self, job: Job[Message], failure: Failure) -> None:
+        await self._worker.give_up(job, await self.outages.advised(failure, job.record.request))
+        self.roster.notify()
+
+    def _withdraw(self, dead: DeadScope) -> list[Job[Message]]:
+        if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
+            return self.dispatcher.withdraw(lambda job: dead.concerns(job.record.request))
+        return self.dispatcher.clear() + (self._intake.clear() if self._intake else [])
+
+    def _drop(self, job: Job[Message], failure: Failure) -> None:
+        """End a job that was taken out of the queue."""
+        if job.interrupt is Interrupt.CANCELLED:
+            self._finish(job, Cancelled(loop_time()))
+        else:
+            self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
+
+    def resume(self, dead: DeadScope | None = None) -> None:
+        """Send again, to one dead scope or to all, after the cause is mended."""
+        self.outages.resume(dead)
         self.dispatcher.wake()
         self.roster.notify()
 
@@ -226,37 +252,10 @@ class Engine:
             if job.scope is not None:
                 job.scope.cancel()
 
-    def status(self, budgets: Mapping[BudgetKey, BudgetStatus]) -> Status:
-        """Everything countable, now."""
-        tally = self.tally
-        return Status(
-            queued=self.queued,
-            waiting=self.dispatcher.waiting,
-            in_flight=self.dispatcher.in_flight,
-            max_in_flight=self.dispatcher.max_in_flight,
-            succeeded=tally.ended[JobState.SUCCEEDED],
-            failed=tally.ended[JobState.FAILED],
-            cancelled=tally.ended[JobState.CANCELLED],
-            expired=tally.ended[JobState.EXPIRED],
-            sends=tally.sends,
-            retries=tally.retries,
-            refused_429=tally.refused_429,
-            refused_529=tally.refused_529,
-            maybe_billed=tally.maybe_billed,
-            usage=tally.usage,
-            cost=tally.cost,
-            cost_unknown=tally.cost_unknown,
-            budgets={
-                " ".join(filter(None, (key.group, key.tier, key.speed))): status
-                for key, status in budgets.items()
-            },
-            halted=self.halted,
-        )
-
     def sweep(self) -> None:
         """After the tasks have ended: whatever a cancellation left open gets its outcome."""
-        failure = self.halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
-        self.halted = failure
+        failure = self._halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
+        self.halt(failure)
         for job in list(self.roster.alive):
             if not job.done():
                 self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)

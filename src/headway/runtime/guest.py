@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
+from headway.core.job import JobState
 from headway.core.usage import NO_USAGE, Usage
 from headway.ports import Grant, Rejection, Reply
 from headway.runtime.clock import loop_time
@@ -101,6 +102,8 @@ class Guest:
             await self._worker.conclude(self.job, grant, result, earlier=earlier, last=last)
         finally:
             self._host.attempt_over(self.job)
+        if self.job.record.state is JobState.RUNNING:  # it will end: the host asks what to say of its model
+            await self.job.outcome()
         return not self.job.done()
 
     async def leave(self, used: Usage | None = None, *, sent: bool = False) -> None:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from headway.core.alert import Alert
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord, advance
 from headway.core.outcome import Ending, ending_of
-from headway.ports import EventSink, Journal
+from headway.ports import AlertSink, EventSink, Journal
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -28,9 +29,10 @@ log: Final = logging.getLogger("headway")
 class Recorder:
     """Advances records, commits them and tells the sinks."""
 
-    def __init__(self, journal: Journal | None, sinks: Sequence[EventSink]) -> None:
+    def __init__(self, journal: Journal | None, sinks: Sequence[EventSink | AlertSink]) -> None:
         self._journal = journal
-        self._sinks = tuple(sinks)
+        self._sinks = tuple(sink for sink in sinks if isinstance(sink, EventSink))
+        self._alert_sinks = tuple(sink for sink in sinks if isinstance(sink, AlertSink))
 
     async def commit(self, job: Job[Message], event: JobEvent) -> Ending | None:
         """Apply an event, durable on return; gives the ending if it brought one.
@@ -62,3 +64,11 @@ class Recorder:
                 sink.emit(record, event)
             except Exception:
                 log.exception("event sink %s failed", type(sink).__name__)
+
+    def alert(self, alert: Alert) -> None:
+        """Tell the sinks that hear alerts."""
+        for sink in self._alert_sinks:
+            try:
+                sink.alert(alert)
+            except Exception:
+                log.exception("alert sink %s failed", type(sink).__name__)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headway.core.budget import BudgetStatus
 from headway.core.failure import Failure
+from headway.core.scopes import DeadScope
 from headway.core.usage import Usage
 
 
@@ -40,3 +41,5 @@ class Status:
     """By model group."""
     halted: Failure | None
     """Why nothing is sent any more; ``None`` while all is well."""
+    dead: Mapping[DeadScope, Failure] = field(default_factory=dict[DeadScope, Failure])
+    """Models, profiles and workspaces that are not sent to any more while others are, and why."""

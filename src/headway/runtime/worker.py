@@ -67,6 +67,11 @@ class Desk(Protocol):
         """Nothing more may be sent on this account."""
         ...
 
+    def stop_scope(self, job: Job[Message], failure: Failure) -> Failure | None:
+        """The job's failure concerns more than the job; gives the failure that is to be told. ``None``: the
+        desk ends the job itself."""
+        ...
+
 
 class Worker:
     """Runs attempts. It holds no state of a job: that lives in the job's record."""
@@ -163,7 +168,7 @@ class Worker:
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
-                return await self._transport.send(request)
+                return await self._transport.send(request, streamed=_streamed(job))
             except Exception as error:  # transports return failures; what they raise is a fault
                 log.exception("transport failed on job %s", job.key)
                 return Rejection(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
@@ -217,14 +222,21 @@ class Worker:
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case GiveUp(failure=final):
-                if failure.scope is Scope.ACCOUNT and not last:
-                    self._desk.halt(failure)
-                await self._conclude(job, _ending_event(now, final), None)
+                alone = last or final.scope is Scope.JOB
+                told = final if alone else self._desk.stop_scope(job, final)
+                if told is not None:
+                    await self._conclude(job, _ending_event(now, told), None)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
         ending = await self._recorder.commit(job, event)
         assert ending is not None
         self._desk.close(job, ending, message)
+
+    async def give_up(self, job: Job[Message], failure: Failure) -> None:
+        """End a job whose attempt is over, with what was found out since."""
+        sent = failure.row.maybe_billed
+        event = self._cut_off(job, sent=sent) if job.interrupt else _ending_event(loop_time(), failure)
+        await self.finish(job, event)
 
     async def finish(self, job: Job[Message], event: JobEvent) -> None:
         """End a job that is not running."""
@@ -244,6 +256,11 @@ class Worker:
 
 def _deadline(job: Job[Message]) -> float:
     return float("inf") if job.record.deadline is None else job.record.deadline
+
+
+def _streamed(job: Job[Message]) -> bool:
+    """A plain answer has taken too long once: the next ones come as a stream."""
+    return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
 
 
 def _end_grant(grant: Grant, rejection: Rejection, now: float, jitter: float) -> float:

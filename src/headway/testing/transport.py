@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from headway.core.error_kind import ErrorKind
-from headway.core.failure import ErrorResponse, classify, failure_of
+from headway.core.error_kind import ErrorKind, Scope
+from headway.core.failure import ErrorResponse, Failure, classify, failure_of
 from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.model_advice import advice, built_in
 from headway.core.request import Request
 from headway.core.usage import Usage
 from headway.ports import Rejection, Reply
@@ -31,6 +32,8 @@ class Sent:
     """The last message's text, to tell jobs apart."""
     attempt: int
     """How often this text was sent, from 1."""
+    streamed: bool = False
+    """The answer was to come as a stream."""
 
 
 Script = Callable[[Sent], Reply | Rejection]
@@ -72,11 +75,11 @@ class ScriptedTransport:
         """The request as it is."""
         return request
 
-    async def send(self, request: Request) -> Reply | Rejection:
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
         """Answer by the script."""
         text = last_text(request.params)
         attempt = self._attempts[text] = self._attempts.get(text, 0) + 1
-        sent = Sent(anyio.current_time(), request, text, attempt)
+        sent = Sent(anyio.current_time(), request, text, attempt, streamed)
         self.sent.append(sent)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -86,6 +89,12 @@ class ScriptedTransport:
             self.in_flight -= 1
         self.answered.append(sent)
         return self._script(sent)
+
+    async def advise(self, failure: Failure, request: Request) -> Failure:
+        """A model of the built-in table, where the failure concerns the model."""
+        if failure.scope is not Scope.MODEL:
+            return failure
+        return replace(failure, message=f"{failure.message}: {advice(request.model, built_in())}")
 
     def revive(self, body: str, request: Request) -> Message:
         """The message of a stored body."""
