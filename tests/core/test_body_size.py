@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from headway.core.body_size import largest_parts, sizes
 
-BIG = "x" * (3 * 1024 * 1024)
+BIG = "x" * 3_000_000
 
 
 def test_the_largest_parts_first() -> None:
@@ -19,11 +19,11 @@ def test_the_largest_parts_first() -> None:
         ("system", 100_000),
     ]
     assert largest_parts(params, 1) == [("messages.0.content.1.source.data", len(BIG))]
-    assert sizes(params, 35 * 1024 * 1024) == (
+    assert sizes(params, 35_000_000) == (
         "(the body has 35.0 MB; largest parts: messages.0.content.1.source.data 3.0 MB, system 0.1 MB)"
     )
 
 
 def test_nothing_known_says_nothing() -> None:
     assert sizes({"model": "m", "messages": []}, None) == ""
-    assert sizes({"model": "m"}, 1024 * 1024) == "(the body has 1.0 MB)"
+    assert sizes({"model": "m"}, 1_000_000) == "(the body has 1.0 MB)"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
-_MEGABYTE: Final = 1024 * 1024
+from headway.core.byte_size import shown
+
 _WORTH_NAMING: Final = 64 * 1024
 """Parts below this do not fill a request."""
 
@@ -18,17 +19,13 @@ def largest_parts(params: Mapping[str, object], count: int = 3) -> list[tuple[st
 
 
 def sizes(params: Mapping[str, object], body: int | None) -> str:
-    """``(33.1 MB; largest: messages.0.content.1.source.data 20.0 MB)``, or nothing if nothing is known."""
-    largest = ", ".join(f"{path} {megabytes(size)}" for path, size in largest_parts(params))
-    known = [f"the body has {megabytes(body)}"] if body else []
+    """``(the body has 33.1 MB; largest parts: messages.0.content.1.source.data 20.0 MB)``; empty when nothing
+    is known."""
+    largest = ", ".join(f"{path} {shown(size)}" for path, size in largest_parts(params))
+    known = [f"the body has {shown(body)}"] if body else []
     if largest:
         known.append(f"largest parts: {largest}")
     return f"({'; '.join(known)})" if known else ""
-
-
-def megabytes(size: int) -> str:
-    """``20.1 MB``."""
-    return f"{size / _MEGABYTE:.1f} MB"
 
 
 def _texts(value: object, path: str) -> Iterator[tuple[str, int]]:

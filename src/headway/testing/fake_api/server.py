@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -74,7 +75,8 @@ class FakeAPI:
 
     def set_accepted_keys(self, *keys: str) -> None:
         """Let only these keys or access tokens in from now on: the others get 401, as after a revocation."""
-        self._running.set_accepted_keys(frozenset(keys))
+        site = self._running
+        site.config = replace(site.config, accepted_keys=frozenset(keys))
 
     def set_faults(self, faults: tuple[FaultRule, ...]) -> None:
         """Replace the fault schedule; windows still count from the first request."""

@@ -62,10 +62,6 @@ class Site:
             self.config = replace(self.config, group_limits={**self.config.group_limits, group: limits})
         self.account.set_limits(self.now(), limits, group)
 
-    def set_accepted_keys(self, keys: frozenset[str] | None) -> None:
-        """Other keys and tokens from now on; ``None`` accepts all."""
-        self.config = replace(self.config, accepted_keys=keys)
-
     def set_faults(self, rules: tuple[FaultRule, ...]) -> None:
         """New fault schedule; windows still count from the first request."""
         self.config = replace(self.config, faults=rules)
