@@ -15,7 +15,7 @@ from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
 from headway.core.limits import Limits
-from headway.core.model_advice import advice, built_in
+from headway.core.model_suggestion import suggest
 from headway.core.request import Request
 from headway.core.retry import RetryPolicy
 from headway.ports import Rejection
@@ -147,7 +147,7 @@ class _Elsewhere:
         if failure.scope is not Scope.MODEL:
             return failure
         said = failure.message.rstrip(". ")
-        return replace(failure, message=f"{said}. {advice(request.model, built_in())}")
+        return replace(failure, message=f"{said}. {suggest(request.model)}")
 
     def revive(self, body: str, request: Request) -> Message:
         """Never asked: there is no journal."""

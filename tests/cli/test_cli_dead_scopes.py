@@ -20,7 +20,7 @@ def test_a_dead_model_stops_only_its_own_lines(api: RemoteAPI, headway: Headway)
     assert set(headway.results()) == {f"p{n}" for n in range(1, 31)}, "what is left has no line"
     assert "30 succeeded, 0 failed, 10 left" in ended.out
     assert f"nothing more was sent to model {TYPO}" in ended.out
-    assert "did you mean claude-sonnet-5-5?" in ended.out
+    assert "Did you mean claude-sonnet-5-5?" in ended.out
     assert "stopped early" not in ended.err
     assert api.stats().arrivals <= 34
 

@@ -68,14 +68,14 @@ async def test_a_thousand_jobs_of_a_dead_model_cost_one_flight(caplog: pytest.Lo
             assert {(o.state, o.resumable, o.failure and o.failure.kind) for o in outcomes} == {
                 (JobState.FAILED, True, ErrorKind.NOT_FOUND)
             }
-            assert all("did you mean claude-sonnet-5-5?" in o.failure.message for o in outcomes if o.failure)
+            assert all("Did you mean claude-sonnet-5-5?" in o.failure.message for o in outcomes if o.failure)
             assert count(transport)[DEAD] <= FLIGHT
             status = s.status()
             assert status.halted is None
             assert list(status.dead) == [DeadScope(Scope.MODEL, DEAD)]
-            assert "did you mean" in status.dead[DeadScope(Scope.MODEL, DEAD)].message
+            assert "Did you mean" in status.dead[DeadScope(Scope.MODEL, DEAD)].message
             before = count(transport)[DEAD]
-            with pytest.raises(RequestRejectedError, match="did you mean claude-sonnet-5-5") as caught:
+            with pytest.raises(RequestRejectedError, match="Did you mean claude-sonnet-5-5") as caught:
                 await s.submit("later", model=DEAD)
             assert caught.value.resumable
             assert count(transport)[DEAD] == before, "not sent to again"
@@ -343,6 +343,6 @@ async def test_a_guest_of_a_dead_model_gets_the_same_error() -> None:
         await first.turn()
         await first.finish(refusal(404, "not_found_error", message=f"model: {DEAD}"))
         for guest in (first, waiting):
-            with pytest.raises(RequestRejectedError, match="did you mean claude-sonnet-5-5"):
+            with pytest.raises(RequestRejectedError, match="Did you mean claude-sonnet-5-5"):
                 await guest.turn()
         assert s.status().in_flight == 0

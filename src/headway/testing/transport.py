@@ -12,7 +12,7 @@ import anyio
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import ErrorResponse, Failure, classify, failure_of
 from headway.core.limits import NO_REPORT, LimitReport
-from headway.core.model_advice import advice, built_in
+from headway.core.model_suggestion import suggest
 from headway.core.request import Request
 from headway.core.usage import Usage
 from headway.ports import Rejection, Reply
@@ -94,7 +94,7 @@ class ScriptedTransport:
         """A model of the built-in table, where the failure concerns the model."""
         if failure.scope is not Scope.MODEL:
             return failure
-        return replace(failure, message=f"{failure.message}: {advice(request.model, built_in())}")
+        return replace(failure, message=f"{failure.message}. {suggest(request.model)}")
 
     def revive(self, body: str, request: Request) -> Message:
         """The message of a stored body."""

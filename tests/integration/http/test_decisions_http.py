@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from anthropic import AccessToken, NotFoundError, PermissionDeniedError
@@ -117,7 +118,11 @@ async def test_a_provider_that_fails_stops_the_account_and_quotes_nothing(house:
     assert h.api.stats.arrivals == 0
 
 
-async def test_an_unknown_model_gets_advice_from_the_list_asked_for_once(house: Open) -> None:
+async def test_an_unknown_model_gets_advice_from_the_list_asked_for_once(
+    house: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HEADWAY_CATALOG")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     h = await house()
     async with h.scheduler(flow=Flow(max_in_flight=5)) as scheduler:
         typos = [scheduler.submit(f"x{number}", model="claude-sonet-5-5") for number in range(100)]
@@ -126,7 +131,7 @@ async def test_an_unknown_model_gets_advice_from_the_list_asked_for_once(house: 
             await typos[0]
         failure = caught.value.failure
         assert failure.message == (
-            "model: claude-sonet-5-5. claude-sonet-5-5 does not exist: did you mean claude-sonnet-5-5? "
+            "model: claude-sonet-5-5. Did you mean claude-sonnet-5-5? "
             "The newest active sonnet is claude-sonnet-5-5."
         )
         assert (failure.status, failure.type, failure.scope) == (404, "not_found_error", Scope.MODEL)
@@ -144,9 +149,8 @@ async def test_an_unknown_model_gets_advice_from_the_list_asked_for_once(house: 
 async def test_advice_without_a_list_comes_from_the_built_in_table(house: Open) -> None:
     page = FaultRule(FaultKind.STATUS, status=404, message="Publisher model claude-sonet-5-5 was not found")
     h = await house(page)
-    h.client.models = None  # type: ignore[assignment, misc] - a platform without a list
     async with h.scheduler() as scheduler:
-        with pytest.raises(RequestRejectedError, match="did you mean claude-sonnet-5-5"):
+        with pytest.raises(RequestRejectedError, match="Did you mean claude-sonnet-5-5"):
             await scheduler.submit("x", model="claude-sonet-5-5")
         assert list(scheduler.status().dead) == [DeadScope(Scope.MODEL, "claude-sonet-5-5")]
         await scheduler.submit("x", model=MODEL, deadline=1).outcome()
@@ -265,10 +269,10 @@ async def test_a_dead_model_stops_streams_and_clients_too(house: Open) -> None:
     prompt = [{"role": "user", "content": "x"}]
     typo = "claude-sonet-5-5"
     async with h.scheduler() as scheduler:
-        with pytest.raises(RequestRejectedError, match="did you mean claude-sonnet-5-5"):
+        with pytest.raises(RequestRejectedError, match="Did you mean claude-sonnet-5-5"):
             async with scheduler.stream(prompt, model=typo) as stream:
                 await stream.get_final_message()
-        with pytest.raises(NotSentError, match="did you mean claude-sonnet-5-5"):
+        with pytest.raises(NotSentError, match="Did you mean claude-sonnet-5-5"):
             await scheduler.client.messages.create(model=typo, max_tokens=8, messages=prompt)  # type: ignore[arg-type]
         scheduler.resume()
         with pytest.raises(NotFoundError):

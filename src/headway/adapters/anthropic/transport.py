@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import anyio
+
 from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
 from headway.adapters.anthropic.connect import (
     RESERVED_FILES,
@@ -20,14 +22,14 @@ from headway.adapters.anthropic.connect import (
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
-from headway.adapters.anthropic.model_list import ModelList
+from headway.adapters.anthropic.models import AnthropicModels
 from headway.adapters.anthropic.stream_attempt import AnthropicStreamAttempt
 from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
 from headway.adapters.anthropic.token import TokenSource
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
 from headway.core.limits import NO_REPORT, LimitReport
-from headway.core.model_advice import advice
+from headway.core.model_suggestion import suggest
 from headway.core.request import Request, RequestError
 from headway.ports import Rejection, Reply, StreamSource
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 STREAM_FROM: Final = 21_334
 """``max_tokens`` from which an answer may outlast a plain response's ten minutes (SDK 2.12,
 ``_calculate_nonstreaming_timeout``: 3600 s for 128,000 tokens); such jobs are streamed inside."""
+ADVICE_WITHIN: Final = 5.0
+"""Seconds that jobs of an unknown model wait for the list of models; after that the built-in table has to do."""
 _BETA_HEADER: Final = "anthropic-beta"
 
 
@@ -55,7 +59,7 @@ class AnthropicTransport:
         self._streamed = frozenset(inspect.signature(messages.stream).parameters)
         self._account = fingerprint(client)
         self._token = TokenSource(self._client)
-        self._models = ModelList(self._client)
+        self._models = AnthropicModels(self._client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
 
@@ -104,8 +108,10 @@ class AnthropicTransport:
         """The nearest ids and the newest of the line, where the model is not known to the API."""
         if failure.scope is not Scope.MODEL:
             return failure
-        said = failure.message.rstrip(". ")
-        return replace(failure, message=f"{said}. {advice(request.model, await self._models.known())}")
+        said = suggest(request.model, self._models.catalog)
+        with anyio.move_on_after(ADVICE_WITHIN):
+            said = await self._models.suggest(request.model)
+        return replace(failure, message=f"{failure.message.rstrip('. ')}. {said}")
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
