@@ -161,7 +161,9 @@ def plain(value: object) -> object:
         return [plain(item) for item in cast("Iterable[object]", value)]
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
-        return dump(mode="json", by_alias=True, exclude_unset=True)
+        # What the SDK itself leaves out of a body (the parsed_output of messages.parse).
+        hidden = getattr(value, "__api_exclude__", None)
+        return dump(mode="json", by_alias=True, exclude_unset=True, exclude=hidden)
     return value
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.model_facts import AS_OF, ModelFacts
+from headway.core.overflow import Overflow, overflow_of
 from headway.core.tokens import CHARS_PER_TOKEN, measure
 
 Body = Mapping[str, object]
@@ -25,6 +26,8 @@ class Facts:
     """As learned for the model, or the table's start."""
     counted: float | None = None
     """Input tokens as ``count_tokens`` or the API's own error message gave them for this very body."""
+    overflow: Overflow | None = None
+    """What the API said when it refused this very body for its size."""
     keep_first_turn: bool = True
     """When a conversation is trimmed its first user turn stays (it often holds the task)."""
     catalog: Catalog = BUILT_IN
@@ -40,6 +43,14 @@ def facts_for(body: Body, today: str = AS_OF, catalog: Catalog = BUILT_IN) -> Fa
     """The facts for a body, by the built-in table or a refreshed one."""
     model = body.get("model")
     return Facts(catalog.find(model) if isinstance(model, str) else None, today, catalog=catalog)
+
+
+def facts_after(facts: Facts, message: str) -> Facts:
+    """The facts with what an error message says about the size of the body it refused."""
+    overflow = overflow_of(message)
+    if overflow is None:
+        return facts
+    return replace(facts, overflow=overflow, counted=overflow.input or facts.counted)
 
 
 def blocks_of(content: object) -> list[Mapping[str, object]]:

@@ -81,7 +81,7 @@ def check_message(body: Body, version: str) -> Model:
             f"tokens for {model.id}"
         )
     check_parameters(body, model, version)
-    check_turns(cast("list[object]", body["messages"]), model)
+    check_turns(body, model)
     check_cache(body)
     return model
 
@@ -91,7 +91,7 @@ def check_count(body: Body) -> Model:
     model_id = _required_str(body, "model")
     check_fields(body)
     model = known_model(model_id)
-    check_turns(cast("list[object]", body["messages"]), model, counting=True)
+    check_turns(body, model, counting=True)
     return model
 
 

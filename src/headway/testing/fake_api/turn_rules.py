@@ -5,21 +5,37 @@ from __future__ import annotations
 from typing import Final, cast
 
 from headway.testing.fake_api.catalog import Model
+from headway.testing.fake_api.system_turn_rules import check_system_turns, is_directive
+from headway.testing.fake_api.thinking_rules import check_thinking_blocks
+from headway.testing.fake_api.tool_pair_rules import check_tool_pairs
 from headway.testing.fake_api.wire_error import invalid
 
 Turn = dict[str, object]
 _ROLES: Final = ("user", "assistant", "system")
 
 
-def check_turns(messages: list[object], model: Model, counting: bool = False) -> None:
-    """Raise the API's complaint about ``messages``, if any."""
-    turns = [_checked_turn(index, message) for index, message in enumerate(messages)]
-    if turns[0]["role"] == "system":
-        raise invalid("messages.0.role: A system message must not be the first message")
-    _check_tool_pairs(_merged(turns))
-    last = turns[-1]
+def check_turns(body: Turn, model: Model, counting: bool = False) -> None:
+    """Raise the API's complaint about the conversation in a body, if any."""
+    _check_system(body.get("system"))
+    messages = cast("list[object]", body["messages"])
+    turns = [_checked_turn(index, message) for index, message in enumerate(messages[:-1])]
+    after_answer = bool(turns) and turns[-1]["role"] == "assistant"
+    if after_answer or not _is_open_prefill(messages[-1], model):
+        turns.append(_checked_turn(len(turns), messages[-1]))
+    check_system_turns(turns, model)
+    check_tool_pairs(turns)
+    check_thinking_blocks(body, turns, model)
+    at, last = next((n, turn) for n, turn in reversed(list(enumerate(turns))) if turn["role"] != "system")
     if last["role"] == "assistant" and not counting:
-        _check_prefill(len(turns) - 1, last, model)
+        _check_prefill(at, last, model)
+
+
+def _is_open_prefill(message: object, model: Model) -> bool:
+    """All messages must have content "except for the optional final assistant message": it says nothing."""
+    if not isinstance(message, dict) or model.rejects_prefill:
+        return False
+    turn = cast("Turn", message)
+    return turn.get("role") == "assistant" and turn.get("content") in ("", [])
 
 
 def _checked_turn(index: int, message: object) -> Turn:
@@ -36,12 +52,21 @@ def _checked_turn(index: int, message: object) -> Turn:
         _check_text(content, f"{where}: text content blocks")
     elif not isinstance(content, list):
         raise invalid(f"{where}.content: Input should be a valid string or list")
+    elif not content and turn["role"] == "system":
+        if not is_directive(turn):
+            raise invalid(f"{where}: system content must contain at least one block")
     elif not content:
         raise invalid(f"{where}: all messages must have non-empty content")
     else:
         for position, block in enumerate(cast("list[object]", content)):
             _check_block(block, str(turn["role"]), f"{where}.content.{position}")
     return turn
+
+
+def _check_system(system: object) -> None:
+    for block in cast("list[object]", system if isinstance(system, list) else []):
+        if isinstance(block, dict):
+            _check_text(str(cast("Turn", block).get("text", "")), "system: text content blocks")
 
 
 def _check_text(text: str, subject: str) -> None:
@@ -69,66 +94,24 @@ def _check_block(block: object, role: str, where: str) -> None:
         raise invalid(f"{where}: `tool_use` blocks can only be in `assistant` messages")
     elif kind == "tool_result" and role != "user":
         raise invalid(f"{where}: `tool_result` blocks can only be in `user` messages")
+    elif kind == "tool_result":
+        _check_result(fields, where)
     elif kind == "document" and role == "assistant":
         raise invalid(f"{where}: `document` blocks are not permitted in `assistant` messages")
 
 
-def _merged(turns: list[Turn]) -> list[tuple[int, str, list[Turn]]]:
-    """Consecutive turns of one role as one: index of the first, role, blocks."""
-    merged: list[tuple[int, str, list[Turn]]] = []
-    for index, turn in enumerate(turns):
-        role, content = str(turn["role"]), turn["content"]
-        blocks: list[Turn] = [{"type": "text", "text": content}]
-        if not isinstance(content, str):
-            blocks = cast("list[Turn]", content)
-        if merged and merged[-1][1] == role:
-            merged[-1][2].extend(blocks)
-        else:
-            merged.append((index, role, list(blocks)))
-    return merged
-
-
-def _check_tool_pairs(turns: list[tuple[int, str, list[Turn]]]) -> None:
-    pending: list[str] = []
-    asked_at = 0
-    for index, role, blocks in turns:
-        if role == "assistant":
-            _no_pending(pending, asked_at)
-            pending = [str(block.get("id")) for block in blocks if block["type"] == "tool_use"]
-            asked_at = index
-            continue
-        answers = [str(block.get("tool_use_id")) for block in blocks if block["type"] == "tool_result"]
-        for position, answer in enumerate(answers):
-            if answer not in pending:
-                raise invalid(
-                    f"messages.{index}.content.{position}: unexpected `tool_use_id` found in `tool_result` "
-                    f"blocks: {answer}. Each `tool_result` block must have a corresponding `tool_use` block "
-                    "in the previous message."
-                )
-        _no_pending([name for name in pending if name not in answers], asked_at)
-        pending = []
-        _check_results_first(index, blocks)
-    _no_pending(pending, asked_at)
-
-
-def _no_pending(missing: list[str], index: int) -> None:
-    if missing:
-        raise invalid(
-            f"messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-            f"{', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in "
-            "the next message."
-        )
-
-
-def _check_results_first(index: int, blocks: list[Turn]) -> None:
-    kinds = [block["type"] == "tool_result" for block in blocks]
-    if kinds != sorted(kinds, reverse=True):
-        raise invalid(f"messages.{index}: `tool_result` blocks must come before other content blocks")
+def _check_result(block: Turn, where: str) -> None:
+    if not isinstance(block.get("tool_use_id"), str):
+        raise invalid(f"{where}.tool_result.tool_use_id: Field required")
+    content = block.get("content")
+    for nested in cast("list[object]", content if isinstance(content, list) else []):
+        if isinstance(nested, dict) and cast("Turn", nested).get("type") == "text":
+            _check_text(str(cast("Turn", nested).get("text", "")), f"{where}: text content blocks")
 
 
 def _check_prefill(index: int, turn: Turn, model: Model) -> None:
     if model.rejects_prefill:
-        if _ends_with_server_tool(turn):
+        if _is_paused(turn):
             return
         raise invalid(
             "This model does not support assistant message prefill. "
@@ -142,10 +125,10 @@ def _check_prefill(index: int, turn: Turn, model: Model) -> None:
         raise invalid(f"messages.{index}: final assistant content cannot end with trailing whitespace")
 
 
-def _ends_with_server_tool(turn: Turn) -> bool:
+def _is_paused(turn: Turn) -> bool:
     """The turn of a ``pause_turn`` is sent back as it is."""
     content = turn["content"]
     if not isinstance(content, list):
         return False
     kind = str(cast("list[Turn]", content)[-1]["type"])
-    return kind == "server_tool_use" or kind.endswith("_tool_result")
+    return kind in ("server_tool_use", "mcp_tool_use") or kind.endswith("_tool_result")
