@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from headway.preflight.policy import RepairPolicy
 from headway.testing.fake_api.catalog import MODELS
+from headway.testing.fake_api.thinking_rules import thinking_seal
 from headway.testing.fake_api.turn_rules import check_turns
 from headway.testing.fake_api.wire_error import WireError
 
@@ -58,7 +59,7 @@ def system(*content: object) -> Block:
     return message("system", *content)
 
 
-WORDS = st.sampled_from(["hello", "what now ", "", " \n", "long " * 30])
+WORDS = st.sampled_from(["hello", "so", "and", "what now ", "long " * 30, "", " \n"])
 CACHED = st.sampled_from([{}, {}, {"cache_control": {"type": "ephemeral"}}])
 TEXTS = st.builds(lambda words, cached: text(words) | cached, WORDS, CACHED)
 IMAGES = st.just({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}})
@@ -118,3 +119,39 @@ def complaint(body: Block) -> str | None:
     except WireError as error:
         return error.message
     return None
+
+
+@st.composite
+def whole_bodies(draw: st.DrawFn) -> Block:
+    """A request body whose conversation is as it should be, its thinking blocks sealed."""
+    model = draw(MODEL_IDS)
+    body: Block = {"model": model, "max_tokens": 100, "messages": [], "system": "Be brief."}
+    talk: list[Block] = []
+    body["messages"] = talk
+    words = st.integers(1, 40).map(lambda n: "word " * n + "end")
+    takes_system = model in ("claude-sonnet-5-5", "claude-opus-5")
+    exchanges = draw(st.integers(1, 5))
+    for exchange in range(exchanges):
+        talk.append(user(draw(words)))
+        if takes_system and draw(st.integers(0, 4)) == 0:
+            talk.append(system(f"Rule {exchange}."))
+        for step in range(draw(st.integers(0, 3))):
+            names = [f"t{exchange}_{step}_{n}" for n in range(draw(st.integers(1, 2)))]
+            talk.append(assistant(*_thoughts(draw, body), *(use(name) for name in names)))
+            said = [text("and more")] if draw(st.integers(0, 3)) == 0 else []
+            talk.append(user(*(result(name, draw(words)) for name in names), *said))
+        if exchange + 1 == exchanges and draw(st.booleans()):
+            break
+        searched = [server_use(f"s{exchange}"), server_result(f"s{exchange}")] if draw(st.booleans()) else []
+        talk.append(assistant(*_thoughts(draw, body), *searched, text(draw(words))))
+    if talk[-1]["role"] == "assistant":
+        talk.append(user(draw(words)))
+    return body
+
+
+def _thoughts(draw: st.DrawFn, body: Block) -> list[Block]:
+    if not draw(st.booleans()):
+        return []
+    talk = body["messages"]
+    assert isinstance(talk, list)
+    return [thinking(signature=thinking_seal(body, len(talk)))]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conversations import MEND, ONLY, Block, bodies, complaint
+from conversations import MEND, ONLY, Block, bodies, complaint, whole_bodies
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from headway.core.model_facts import ModelFacts
+from headway.core.error_kind import ErrorKind
 from headway.preflight.check import check
 from headway.preflight.facts import Facts, blocks_of, facts_for
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.repair import repair
 from headway.preflight.rule import UnrepairableError
-from headway.preflight.turns import messages_in, turns_of
+from headway.preflight.rules.context import CERTAIN
+from headway.preflight.turns import Message, messages_in, turns_of
 
 
 def errors(body: Block, facts: Facts) -> list[Finding]:
@@ -29,12 +30,6 @@ def mended(body: Block, facts: Facts) -> Block | None:
         event("unrepairable")
         assert str(error).strip()
         return None
-
-
-def tiny_window(body: Block, tokens: int) -> Facts:
-    facts = facts_for(body)
-    assert isinstance(facts.model, ModelFacts)
-    return replace(facts, model=replace(facts.model, window=tokens))
 
 
 def last_words(body: Block) -> list[str]:
@@ -75,24 +70,55 @@ def test_the_rules_find_something_exactly_where_the_api_does(body: Block) -> Non
     assert bool(found) == bool(said), (found, said)
 
 
+@settings(max_examples=60, deadline=None)
+@given(whole_bodies())
+def test_a_whole_conversation_is_returned_as_it_is(body: Block) -> None:
+    assert complaint(body) is None
+    assert check(body, facts_for(body), ONLY) == []
+    done = repair(body, facts_for(body), MEND, ErrorKind.CONTEXT_OVERFLOW)
+    assert done.body is body
+    assert done.changes == ()
+
+
 @settings(max_examples=150, deadline=None)
-@given(bodies(), st.integers(20, 200), st.booleans())
+@given(whole_bodies(), st.integers(10, 99), st.booleans(), st.booleans())
 def test_trimming_keeps_pairs_the_last_turn_and_a_valid_conversation(
-    body: Block, window: int, first: bool
+    body: Block, percent: int, first: bool, counted: bool
 ) -> None:
-    whole = mended(body, facts_for(body))
-    if whole is None:
-        return
-    facts = replace(tiny_window(whole, window), keep_first_turn=first)  # only its length is wrong now
-    after = mended(whole, facts)
+    facts = facts_for(body)
+    tokens = facts.input_tokens(body)
+    window = int(tokens * percent / 100)
+    assert facts.model is not None
+    facts = replace(facts, model=replace(facts.model, window=window), keep_first_turn=first)
+    after = mended(body, replace(facts, counted=tokens if counted else None))
     if after is None:
         return
-    if len(messages_in(after)) < len(messages_in(whole)):
-        event("trimmed")
+    if not counted and tokens <= window * CERTAIN:
+        assert after == body
+        return
+    event("trimmed")
+    given, left = messages_in(body), messages_in(after)
+    assert len(left) < len(given)
+    assert facts.input_tokens(after) <= window * (1 if counted else CERTAIN)
     assert errors(after, facts) == []
     assert complaint(after) is None
-    for words in last_words(whole):
+    assert spoken(left)[-1] == spoken(given)[-1]
+    for words in last_words(body):
         assert words in all_text(after)
+    if first:
+        assert left[0] == given[0]
+    for rule in instructions(body):
+        assert rule in all_text(after) + str(after["system"]), "an operator's instruction goes on to hold"
     again = repair(after, facts, MEND)
     assert again.body is after
     assert again.changes == ()
+
+
+def spoken(messages: list[Message]) -> list[Message]:
+    """The messages of user and assistant."""
+    return [message for message in messages if message.get("role") != "system"]
+
+
+def instructions(body: Block) -> list[str]:
+    """What the ``system`` messages say."""
+    return [str(m["content"]) for m in messages_in(body) if m.get("role") == "system"]
