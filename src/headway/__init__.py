@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         StoppedError,
         StreamInterruptedError,
     )
+    from headway.preflight.conversation import Conversation
     from headway.runtime.flow import Flow
     from headway.runtime.handle import Job, Outcome
     from headway.runtime.outcomes import Outcomes
@@ -68,8 +69,9 @@ _HOME: Final[dict[str, str]] = {
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
-    "EndpointLimits": "adapters.anthropic",
+    "Conversation": "preflight.conversation",
     "DeadScope": "core.scopes",
+    "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
     "FilePolicy": "core.file_policy",
@@ -118,6 +120,7 @@ __all__ = [
     "BillingError",
     "Catalog",
     "Ceiling",
+    "Conversation",
     "DeadScope",
     "EndpointLimits",
     "ErrorKind",

@@ -26,3 +26,17 @@ def test_the_bulk_example_goes_on_where_it_was(tmp_path: Path) -> None:
         arrived = api.stats().arrivals
         assert run().startswith("0 answered now, 0 requests sent, 0 failed")
         assert api.stats().arrivals == arrived
+
+
+def test_the_conversation_example_stays_within_its_budget() -> None:
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
+        environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}
+        command = [sys.executable, str(EXAMPLES / "conversation.py")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        *dropped, last = done.stdout.splitlines()
+        assert dropped
+        kept, gone, tokens = (int(word) for word in last.split() if word.isdigit())
+        assert kept + gone == 60
+        assert tokens <= 1500
+        assert api.stats().served == 30

@@ -43,7 +43,7 @@ def all_text(body: Block) -> str:
     return "\n".join(str(b.get("text")) for m in messages_in(body) for b in blocks_of(m.get("content")))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(bodies())
 def test_what_is_mended_passes_loses_no_last_turn_and_stays_as_it_is(body: Block) -> None:
     facts = facts_for(body)
@@ -61,7 +61,7 @@ def test_what_is_mended_passes_loses_no_last_turn_and_stays_as_it_is(body: Block
     assert again.changes == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(bodies())
 def test_the_rules_find_something_exactly_where_the_api_does(body: Block) -> None:
     found = errors(body, facts_for(body))
@@ -80,7 +80,7 @@ def test_a_whole_conversation_is_returned_as_it_is(body: Block) -> None:
     assert done.changes == ()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(whole_bodies(), st.integers(10, 99), st.booleans(), st.booleans())
 def test_trimming_keeps_pairs_the_last_turn_and_a_valid_conversation(
     body: Block, percent: int, first: bool, counted: bool

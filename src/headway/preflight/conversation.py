@@ -58,6 +58,7 @@ class Conversation:
         self._messages: Turns = []
         self._scale = 1.0
         self._dropped = 0
+        self._first: int | None = None  # messages of the first user turn, once a cut has joined others to it
         for message in messages:
             self._messages.append(_turn(message))
 
@@ -187,7 +188,8 @@ class Conversation:
         budget = self.budget
         if budget is None or self.tokens <= budget:
             return []
-        done = trim(self.params, self._facts(), budget * KEPT, self._scale)
+        first = _leading_users(self._messages) if self._first is None else self._first
+        done = trim(self.params, self._facts(), budget * KEPT, self._scale, first)
         if strict and done.tokens > budget:
             raise RequestError(
                 "messages",
@@ -198,7 +200,12 @@ class Conversation:
         self._messages = [dict(message) for message in cast("Turns", done.body["messages"])]
         self._system = done.body.get("system")
         self._dropped += len(dropped)
+        self._first = first if dropped else self._first
         return dropped
+
+
+def _leading_users(messages: Turns) -> int:
+    return next((n for n, message in enumerate(messages) if message["role"] != "user"), len(messages))
 
 
 def _turn(message: object) -> dict[str, object]:

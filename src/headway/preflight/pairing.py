@@ -212,7 +212,7 @@ class Pairing:
 def _goes_on(turn: Turn, after: Turn | None) -> bool:
     """Whether its server tools may still be running: it is paused, or waits for results alone."""
     if after is None:
-        last = turn.blocks[-1][1] if turn.blocks else {}
+        last: Block = turn.blocks[-1][1] if turn.blocks else {}
         return last.get("type") in SERVER_USES | {"tool_use"} or is_server_result(last)
     return turn.has("tool_use") and all(block.get("type") == "tool_result" for _, block in after.blocks)
 

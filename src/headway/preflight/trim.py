@@ -39,18 +39,20 @@ class Trimmed:
     """Input tokens that are left, by the same measure as the target."""
 
 
-def trim(body: Body, facts: Facts, target: float, scale: float = 1.0) -> Trimmed:
+def trim(body: Body, facts: Facts, target: float, scale: float = 1.0, first: int | None = None) -> Trimmed:
     """The body with its oldest turns dropped until its input fits ``target`` tokens, or nothing more may go.
 
     What stays: the system prompt and tools, the last user turn (and the prompt it belongs to), calls with their
     results, the first user turn if so wished. ``scale`` corrects the estimate: counted over estimated tokens.
+    ``first`` is the number of messages in the first user turn, where a cut has joined others to it.
     """
     messages = messages_in(body)
-    turns = turns_of(messages)
+    turns = [part for turn in turns_of(messages) for part in _parts(turn)]
+    needed = _needed(turns, messages, facts, first)
     sizes = _sizes(body, messages, facts, scale)
     total = facts.input_tokens(body) * scale
     gone: set[int] = set()
-    for step in _steps(turns, _needed(turns, messages, facts)):
+    for step in _steps(turns, needed):
         if total <= target:
             break
         indices = [index for turn in step for index in (*turn.indices, *turn.systems)]
@@ -69,15 +71,33 @@ def _sizes(body: Body, messages: list[Message], facts: Facts, scale: float) -> l
     return [(size.fixed + size.characters * facts.tokens_per_char) * scale for size in sizes]
 
 
-def _needed(turns: list[Turn], messages: list[Message], facts: Facts) -> set[int]:
+def _parts(turn: Turn) -> list[Turn]:
+    """A prompt of several messages, message by message; any other turn whole."""
+    if not turn.is_prompt or len(turn.indices) == 1:
+        return [turn]
+    parts: list[Turn] = []
+    for number, index in enumerate(turn.indices):
+        end = turn.indices[number + 1] if number + 1 < len(turn.indices) else None
+        blocks = [(place, block) for place, block in turn.blocks if place.message == index]
+        systems = [n for n in turn.systems if n > index and (end is None or n < end)]
+        parts.append(Turn(turn.role, [index], blocks, systems))
+    return parts
+
+
+def _needed(turns: list[Turn], messages: list[Message], facts: Facts, first: int | None) -> set[int]:
     """Numbers of the turns that may not go."""
     users = [n for n, turn in enumerate(turns) if turn.role == "user"]
-    last = users[-1] if users else len(turns) - 1
-    needed = set(range(last, len(turns)))
     prompts = [n for n in users if turns[n].is_prompt]
-    needed.update(prompts[-1:])
-    if facts.keep_first_turn and prompts[:1] == [0]:
-        needed.add(0)
+    needed = set(range(users[-1] if users else len(turns) - 1, len(turns)))
+    under_way = prompts[-1] if prompts else -1
+    while under_way >= 0 and turns[under_way].is_prompt:  # a prompt of several messages is one
+        needed.add(under_way)
+        under_way -= 1
+    if facts.keep_first_turn:
+        for number in range(len(turns) if first is None else min(first, len(turns))):
+            if not turns[number].is_prompt:
+                break
+            needed.add(number)
     for number, turn in enumerate(turns):
         if turn.has(_COMPACTION) or not all(_is_plain(messages[index]) for index in turn.systems):
             needed.add(number)

@@ -27,8 +27,10 @@ def _mend(body: Body, facts: Facts) -> tuple[Body, list[Fault]]:
     if not is_list(given) or not given:
         problem = "there must be at least one message"
         return body, [Fault("messages", problem, "Add a user turn.", fatal=True)]
-    faults: list[Fault] = []
     messages = messages_in(body)
+    if all(_is_simple(message) for message in messages) and messages[0]["role"] == "user":
+        return body, []
+    faults: list[Fault] = []
     for index in range(len(messages)):
         for fixed, fault in _shape(index, messages[index]):
             messages[index] = fixed
@@ -42,6 +44,11 @@ def _mend(body: Body, facts: Facts) -> tuple[Body, list[Fault]]:
         settled, more = settle_system_turns(mended, messages, supported)
         return settled, faults + more
     return ({**body, "messages": messages} if faults else body), faults
+
+
+def _is_simple(message: Message) -> bool:
+    role, content = message.get("role"), message.get("content")
+    return isinstance(content, str) and role in ("user", "assistant")
 
 
 def _shape(index: int, message: Message) -> Iterator[tuple[Message, Fault]]:

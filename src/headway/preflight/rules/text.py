@@ -16,9 +16,11 @@ _TRAILING: Final = "the final assistant turn must not end with white space"
 
 
 def _mend(body: Body, facts: Facts) -> tuple[Body, list[Fault]]:
+    given = messages_in(body)
+    if given and _is_simple(body, given):
+        return body, []
     faults: list[Fault] = []
     mended = _system(body, faults)
-    given = messages_in(body)
     prefilled = facts.model is None or facts.model.prefill
     messages = [_message(index, message, faults) for index, message in enumerate(given)]
     empty = {
@@ -37,6 +39,15 @@ def _mend(body: Body, facts: Facts) -> tuple[Body, list[Fault]]:
     if not faults:
         return body, []
     return with_messages(mended, kept, facts.model), faults
+
+
+def _is_simple(body: Body, messages: list[Message]) -> bool:
+    """Strings that say something, the last of them the user's: the usual case, told without building anything."""
+    for message in messages:
+        content = message.get("content")
+        if not isinstance(content, str) or not content or content.isspace():
+            return False
+    return messages[-1].get("role") == "user" and not is_list(body.get("system"))
 
 
 def _system(body: Body, faults: list[Fault]) -> Body:
