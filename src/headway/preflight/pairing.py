@@ -92,7 +92,7 @@ class Pairing:
             if is_server_result(block) and str(block.get("tool_use_id")) not in known:
                 problem = f"a {block['type']} without the server_tool_use before it"
                 self._remove(place, Fault(place.path, problem, "Send both or neither.", block.get("type")))
-        if _goes_on(turn, after):
+        if _goes_on([pair for pair in turn.blocks if pair[0] not in self._removed], after):
             return
         callers = {_caller(block) for _, block in turn.of_type("tool_use")}
         for place, block in turn.of_type(*SERVER_USES):
@@ -209,12 +209,13 @@ class Pairing:
         return result
 
 
-def _goes_on(turn: Turn, after: Turn | None) -> bool:
-    """Whether its server tools may still be running: it is paused, or waits for results alone."""
+def _goes_on(blocks: list[tuple[Place, Block]], after: Turn | None) -> bool:
+    """Whether a turn's server tools may still be running: it is paused, or waits for results alone."""
     if after is None:
-        last: Block = turn.blocks[-1][1] if turn.blocks else {}
+        last: Block = blocks[-1][1] if blocks else {}
         return last.get("type") in SERVER_USES | {"tool_use"} or is_server_result(last)
-    return turn.has("tool_use") and all(block.get("type") == "tool_result" for _, block in after.blocks)
+    calls = any(block.get("type") == "tool_use" for _, block in blocks)
+    return calls and all(block.get("type") == "tool_result" for _, block in after.blocks)
 
 
 def _caller(use: Block) -> object:

@@ -101,7 +101,10 @@ def _is_empty(message: Message) -> bool:
 def _may_be_empty(index: int, messages: list[Message]) -> bool:
     """The API allows an empty final assistant message where it may be prefilled."""
     message = messages[index]
-    if index and messages[index - 1].get("role") == "assistant":
+    if (
+        next((m.get("role") for m in reversed(messages[:index]) if m.get("role") != "system"), "")
+        == "assistant"
+    ):
         return False
     return index == len(messages) - 1 and message.get("role") == "assistant" and not message.get("content")
 

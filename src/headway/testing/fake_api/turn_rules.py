@@ -19,7 +19,8 @@ def check_turns(body: Turn, model: Model, counting: bool = False) -> None:
     _check_system(body.get("system"))
     messages = cast("list[object]", body["messages"])
     turns = [_checked_turn(index, message) for index, message in enumerate(messages[:-1])]
-    after_answer = bool(turns) and turns[-1]["role"] == "assistant"
+    spoken = [turn for turn in turns if turn["role"] != "system"]
+    after_answer = bool(spoken) and spoken[-1]["role"] == "assistant"
     if after_answer or not _is_open_prefill(messages[-1], model):
         turns.append(_checked_turn(len(turns), messages[-1]))
     check_system_turns(turns, model)
