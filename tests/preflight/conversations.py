@@ -11,7 +11,7 @@ from headway.testing.fake_api.turn_rules import check_turns
 from headway.testing.fake_api.wire_error import WireError
 
 Block = dict[str, object]
-RULES = ("roles", "pairs", "thinking", "text", "thinking_start", "prefill", "context")
+RULES = ("roles", "pairs", "thinking_blocks", "text", "thinking_start", "prefill", "context")
 MEND = RepairPolicy("off", rules=dict.fromkeys(RULES, "repair"))
 ONLY = RepairPolicy("off", rules=dict.fromkeys(RULES, "report"))
 IDS = st.sampled_from(["t1", "t2", "t3", "bad id"])

@@ -19,7 +19,7 @@ from headway.preflight.turns import (
     turns_of,
 )
 
-NAME = "thinking"
+NAME = "thinking_blocks"
 _AS_RECEIVED: Final = "Send thinking blocks back exactly as they were received, or leave all of them out."
 
 
