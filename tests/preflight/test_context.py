@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from conversations import Block, assistant, complaint, result, system, text, thinking, use, user
+from conversations import Block, assistant, complaint, result, server_use, system, text, thinking, use, user
 
 from headway.core.error_kind import ErrorKind
 from headway.core.overflow import Overflow
@@ -244,3 +244,26 @@ def test_a_million_short_prompts_are_hardly_looked_at(monkeypatch: pytest.Monkey
 def test_an_unknown_model_has_no_window() -> None:
     body = body_of(user(words(3_000_000)), model="gpt")
     assert check(body, facts_for(body), POLICY) == []
+
+
+def test_the_bytes_of_a_pdf_are_no_proof_of_its_length() -> None:
+    paper = {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": "x" * 50_000},
+    }
+    body = body_of(user(paper, text("so?")))
+    facts = facts_of_window(body, 1000)
+    (finding,) = check(body, facts, POLICY)
+    assert finding.severity is Severity.WARNING
+    assert mend(body, facts).body is body
+    with pytest.raises(UnrepairableError):
+        mend(body, replace(facts, counted=1001))
+
+
+def test_what_is_encrypted_is_no_proof_either() -> None:
+    found = {"type": "web_search_result", "url": "u", "title": "t", "encrypted_content": "x" * 9_000}
+    block = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [found]}
+    body = body_of(user("go"), assistant(server_use(), block, text("so")), user("on"))
+    facts = facts_of_window(body, 1000)
+    assert [finding.severity for finding in check(body, facts, POLICY)] == [Severity.WARNING]
+    assert mend(body, facts).body is body

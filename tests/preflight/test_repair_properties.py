@@ -86,7 +86,8 @@ def test_trimming_keeps_pairs_the_last_turn_and_a_valid_conversation(
     body: Block, percent: int, first: bool, counted: bool
 ) -> None:
     facts = facts_for(body)
-    tokens = facts.input_tokens(body)
+    measure = facts.input_tokens if counted else facts.certain_tokens
+    tokens = measure(body)
     window = int(tokens * percent / 100)
     assert facts.model is not None
     facts = replace(facts, model=replace(facts.model, window=window), keep_first_turn=first)
@@ -99,7 +100,7 @@ def test_trimming_keeps_pairs_the_last_turn_and_a_valid_conversation(
     event("trimmed")
     given, left = messages_in(body), messages_in(after)
     assert len(left) < len(given)
-    assert facts.input_tokens(after) <= window * (1 if counted else CERTAIN)
+    assert measure(after) <= window * (1 if counted else CERTAIN)
     assert errors(after, facts) == []
     assert complaint(after) is None
     assert spoken(left)[-1] == spoken(given)[-1]

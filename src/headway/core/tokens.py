@@ -23,6 +23,8 @@ PDF_TOKENS_PER_BYTE: Final = 1 / 25.0
 """A rough size for a base64 document: pages are not counted without opening it."""
 MESSAGE_OVERHEAD: Final = 4.0
 """Tokens a turn costs beside its text."""
+_OPAQUE: Final = frozenset({"signature", "encrypted_content", "encrypted_index"})
+"""Fields that are sent back as they were received: their length is not that of what they stand for."""
 _LEARN: Final = 0.05
 """Weight of a new observation."""
 _HIT: Final = 0.5
@@ -38,6 +40,8 @@ class PromptSize:
     """Tokens that do not depend on characters: images, documents, turns."""
     cached: bool = False
     """It asks for prompt caching, so part of it may not count against the limit."""
+    guessed: float = 0.0
+    """The part of ``fixed`` that its length says little about: PDFs, and what is encrypted."""
 
 
 def measure(params: Mapping[str, object]) -> PromptSize:
@@ -49,7 +53,8 @@ def measure(params: Mapping[str, object]) -> PromptSize:
         scale.add(params.get(name))
     messages = params.get("messages")
     turns = len(cast("list[object]", messages)) if isinstance(messages, list) else 1
-    return PromptSize(scale.characters, scale.fixed + turns * MESSAGE_OVERHEAD, scale.cached)
+    fixed = scale.fixed + turns * MESSAGE_OVERHEAD
+    return PromptSize(scale.characters, fixed, scale.cached, scale.guessed)
 
 
 class _Scale:
@@ -59,6 +64,7 @@ class _Scale:
         self.characters = 0
         self.fixed = 0.0
         self.cached = False
+        self.guessed = 0.0
         self._edge = facts.image_edge if facts else 2576
         self._most = facts.image_most if facts else 4784
 
@@ -86,7 +92,9 @@ class _Scale:
             self._add_document(source)
         else:
             for name, value in block.items():
-                if name != "cache_control":
+                if name in _OPAQUE and isinstance(value, str):
+                    self._guess(len(value) / CHARS_PER_TOKEN)
+                elif name != "cache_control":
                     self.add(value)
 
     def _add_document(self, source: object) -> None:
@@ -99,7 +107,11 @@ class _Scale:
         elif fields.get("media_type") == "text/plain":
             self.characters += len(data)
         else:
-            self.fixed += len(data) * PDF_TOKENS_PER_BYTE
+            self._guess(len(data) * PDF_TOKENS_PER_BYTE)
+
+    def _guess(self, tokens: float) -> None:
+        self.fixed += tokens
+        self.guessed += tokens
 
 
 def _data_of(source: object) -> str | None:

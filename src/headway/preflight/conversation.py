@@ -8,7 +8,7 @@ from typing import Final, cast
 from headway.core.catalog import facts_of
 from headway.core.faults import RequestError
 from headway.core.request import plain
-from headway.preflight.facts import Facts, blocks_of
+from headway.preflight.facts import Body, Facts, blocks_of
 from headway.preflight.trim import trim
 from headway.preflight.turns import as_object, is_blank, is_list, turns_of
 
@@ -81,7 +81,7 @@ class Conversation:
     @property
     def tokens(self) -> int:
         """Input tokens of the next request, by estimate."""
-        return round(self._facts().input_tokens(self.params) * self._scale)
+        return round(self._size(self.params))
 
     @property
     def budget(self) -> int | None:
@@ -180,6 +180,9 @@ class Conversation:
         if tokens > 0 and self._messages:
             self._scale = tokens / max(1.0, self._facts().input_tokens(self.params))
 
+    def _size(self, body: Body) -> float:
+        return self._facts().input_tokens(body) * self._scale
+
     def _facts(self) -> Facts:
         model = facts_of(self._model) if self._model else None
         return Facts(model, keep_first_turn=self._keep_first_turn)
@@ -189,7 +192,7 @@ class Conversation:
         if budget is None or self.tokens <= budget:
             return []
         first = _leading_users(self._messages) if self._first is None else self._first
-        done = trim(self.params, self._facts(), budget * KEPT, self._scale, first)
+        done = trim(self.params, self._facts(), budget * KEPT, self._size, first)
         if strict and done.tokens > budget:
             raise RequestError(
                 "messages",

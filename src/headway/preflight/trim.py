@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from headway.core.tokens import measure
 from headway.preflight.facts import Body, Facts
 from headway.preflight.system_turns import text_of, with_messages, with_system
 from headway.preflight.turns import (
@@ -39,36 +39,32 @@ class Trimmed:
     """Input tokens that are left, by the same measure as the target."""
 
 
-def trim(body: Body, facts: Facts, target: float, scale: float = 1.0, first: int | None = None) -> Trimmed:
+def trim(
+    body: Body, facts: Facts, target: float, tokens_of: Callable[[Body], float], first: int | None = None
+) -> Trimmed:
     """The body with its oldest turns dropped until its input fits ``target`` tokens, or nothing more may go.
 
     What stays: the system prompt and tools, the last user turn (and the prompt it belongs to), calls with their
-    results, the first user turn if so wished. ``scale`` corrects the estimate: counted over estimated tokens.
-    ``first`` is the number of messages in the first user turn, where a cut has joined others to it.
+    results, the first user turn if so wished. ``tokens_of`` measures a body. ``first`` is the number of messages in
+    the first user turn, where a cut has joined others to it.
     """
     messages = messages_in(body)
     turns = [part for turn in turns_of(messages) for part in _parts(turn)]
     needed = _needed(turns, messages, facts, first)
-    sizes = _sizes(body, messages, facts, scale)
-    total = facts.input_tokens(body) * scale
+    model = body.get("model")
+    total = tokens_of(body)
     gone: set[int] = set()
     for step in _steps(turns, needed):
         if total <= target:
             break
         indices = [index for turn in step for index in (*turn.indices, *turn.systems)]
         gone.update(indices)
-        kept_texts = [text_of(messages[index]) for index in indices if _stays(messages[index])]
-        total -= sum(sizes[index] for index in indices)
-        total += sum(len(text) for text in kept_texts) * facts.tokens_per_char * scale
+        total -= sum(tokens_of({"model": model, "messages": [messages[index]]}) for index in indices)
+        texts = [text_of(messages[index]) for index in indices if _stays(messages[index])]
+        total += sum(tokens_of({"system": text, "messages": []}) for text in texts)
     if not gone:
         return Trimmed(body, (), 0, 0, total)
-    return _cut(body, messages, gone, facts, scale)
-
-
-def _sizes(body: Body, messages: list[Message], facts: Facts, scale: float) -> list[float]:
-    """Tokens of each message."""
-    sizes = [measure({"model": body.get("model"), "messages": [message]}) for message in messages]
-    return [(size.fixed + size.characters * facts.tokens_per_char) * scale for size in sizes]
+    return _cut(body, messages, gone, facts, tokens_of)
 
 
 def _parts(turn: Turn) -> list[Turn]:
@@ -163,7 +159,9 @@ def _steps(turns: list[Turn], needed: set[int]) -> list[list[Turn]]:
     return result
 
 
-def _cut(body: Body, messages: list[Message], gone: set[int], facts: Facts, scale: float) -> Trimmed:
+def _cut(
+    body: Body, messages: list[Message], gone: set[int], facts: Facts, tokens_of: Callable[[Body], float]
+) -> Trimmed:
     texts = [text_of(messages[index]) for index in sorted(gone) if _stays(messages[index])]
     thinking = 0
     strip = facts.model is not None and facts.model.preserved_thinking
@@ -176,7 +174,7 @@ def _cut(body: Body, messages: list[Message], gone: set[int], facts: Facts, scal
         if bare.get("content") or not removed:  # nothing is left of an answer that was only thought
             kept.append(bare)
     cut = with_messages(with_system(body, texts), kept, facts.model)
-    return Trimmed(cut, tuple(sorted(gone)), thinking, len(texts), facts.input_tokens(cut) * scale)
+    return Trimmed(cut, tuple(sorted(gone)), thinking, len(texts), tokens_of(cut))
 
 
 def _without_thinking(message: Message) -> tuple[Message, int]:

@@ -39,6 +39,9 @@ class _Size:
 
     window: int
     input: float
+    """Counted, or estimated."""
+    certain: float
+    """Without what an estimate can only guess; the same as ``input`` when it was counted."""
     scale: float
     """Counted over estimated input."""
     counted: bool
@@ -49,7 +52,7 @@ class _Size:
 
     @property
     def limit(self) -> float:
-        """Input above this is refused for certain."""
+        """Input certainly above this is refused."""
         return self.window - (self.cap if self.summed else 0) if self.counted else self.window * CERTAIN
 
     @property
@@ -73,9 +76,10 @@ def _size(body: Body, facts: Facts) -> _Size | None:
         counted = max(estimate, window * (1 + MARGIN_COUNTED))
     asked = body.get("max_tokens")
     cap = asked if isinstance(asked, int) else 0
-    tokens = estimate if counted is None else counted
     summed = overflow is not None and overflow.max_tokens is not None
-    return _Size(window, tokens, tokens / estimate, counted is not None, cap, summed)
+    if counted is None:
+        return _Size(window, estimate, facts.certain_tokens(body), 1.0, False, cap, summed)
+    return _Size(window, counted, counted, counted / estimate, True, cap, summed)
 
 
 def _is_small(body: Body, facts: Facts, window: int) -> bool:
@@ -97,16 +101,16 @@ def _check(body: Body, facts: Facts) -> Iterator[Finding]:
     size = _size(body, facts)
     if size is None or size.input <= min(size.limit, size.window):
         return
+    certain = size.certain > size.limit
     what = "tokens" if size.counted else "tokens by estimate"
     cap = f" and max_tokens {size.cap:,}" if size.summed else ""
     problem = f"the prompt has {size.input:,.0f} {what}{cap}, the model's window {size.window:,}"
-    severity = Severity.ERROR if size.input > size.limit else Severity.WARNING
-    yield Finding(NAME, "messages", problem, _REMEDY, severity)
+    yield Finding(NAME, "messages", problem, _REMEDY, Severity.ERROR if certain else Severity.WARNING)
 
 
 def _repair(body: Body, facts: Facts) -> Mended:
     size = _size(body, facts)
-    if size is None or size.input <= size.limit:
+    if size is None or size.certain <= size.limit:
         return Mended(body, ())
     if size.summed and (lowered := _lowered(body, size)) is not None:
         return lowered
@@ -139,7 +143,10 @@ def _thinking_budget(body: Body) -> int:
 
 
 def _trimmed(body: Body, facts: Facts, size: _Size) -> Mended:
-    done = trim(body, facts, size.target, size.scale)
+    def tokens_of(part: Body) -> float:
+        return facts.input_tokens(part) * size.scale if size.counted else facts.certain_tokens(part)
+
+    done = trim(body, facts, size.target, tokens_of)
     if done.tokens > size.limit:
         about = "" if size.counted else "about "
         raise UnrepairableError(
