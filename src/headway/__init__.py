@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.alert import Alert
     from headway.core.catalog import Catalog
+    from headway.core.change import Change
     from headway.core.error_kind import ErrorKind, Scope
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
     from headway.core.file_policy import FilePolicy
+    from headway.core.follow_up import FollowUp
     from headway.core.job import Attempt, JobRecord, JobState, Priority
     from headway.core.limits import Limits
     from headway.core.model_facts import Price
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
         StreamInterruptedError,
     )
     from headway.preflight.conversation import Conversation
+    from headway.preflight.finding import Finding
+    from headway.preflight.policy import RepairPolicy
     from headway.runtime.flow import Flow
     from headway.runtime.handle import Job, Outcome
     from headway.runtime.outcomes import Outcomes
@@ -69,13 +73,16 @@ _HOME: Final[dict[str, str]] = {
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
+    "Change": "core.change",
     "Conversation": "preflight.conversation",
     "DeadScope": "core.scopes",
     "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
     "Failure": "core.failure",
     "FilePolicy": "core.file_policy",
+    "Finding": "preflight.finding",
     "Flow": "runtime.flow",
+    "FollowUp": "core.follow_up",
     "HeadwayError": "errors",
     "Job": "runtime.handle",
     "JobCancelledError": "errors",
@@ -95,6 +102,7 @@ _HOME: Final[dict[str, str]] = {
     "Price": "core.model_facts",
     "Priority": "core.job",
     "QueueFullError": "errors",
+    "RepairPolicy": "preflight.policy",
     "Request": "core.request",
     "RequestError": "core.request",
     "RequestRejectedError": "errors",
@@ -120,13 +128,16 @@ __all__ = [
     "BillingError",
     "Catalog",
     "Ceiling",
+    "Change",
     "Conversation",
     "DeadScope",
     "EndpointLimits",
     "ErrorKind",
     "Failure",
     "FilePolicy",
+    "Finding",
     "Flow",
+    "FollowUp",
     "HeadwayError",
     "Job",
     "JobCancelledError",
@@ -146,6 +157,7 @@ __all__ = [
     "Price",
     "Priority",
     "QueueFullError",
+    "RepairPolicy",
     "Request",
     "RequestError",
     "RequestRejectedError",

@@ -1,7 +1,8 @@
-"""A scheduler's life: opened, watched, steered, drained, stopped."""
+"""A scheduler's life: opened, watched, steered, drained, stopped; and who is let in meanwhile."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -11,16 +12,20 @@ from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.limits import Limits
 from headway.core.scopes import DeadScope
-from headway.errors import SchedulerClosedError
+from headway.errors import QueueFullError, SchedulerClosedError
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
+from headway.runtime.guest import Guest
+from headway.runtime.handle import Job
 from headway.runtime.job_factory import JobFactory
+from headway.runtime.policies import Policies
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
-from headway.wiring import Parts, Running
+from headway.runtime.terms import Terms
+from headway.wiring import Parts, Running, Toolbox
 
 if TYPE_CHECKING:
-    pass
+    from anthropic.types import Message
 
 
 class Lifecycle:
@@ -39,11 +44,14 @@ class Lifecycle:
         if self._parts.journal is not None:
             await self._parts.journal.open()
         now = loop_time()
+        tools = Toolbox(parts.tools, transport, parts.files)
+        follow_up = parts.follow_up and parts.follow_up.resolved(parts.catalog.resolve)
+        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog)
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
-        engine = Engine(transport, parts.budgets, parts.retry, parts.flow, parts.journal, sinks, now)
-        engine.cost_of = parts.catalog.cost
+        engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
+        journalled = parts.journal is not None
         factory = JobFactory(
-            parts.defaults, transport, engine.cancel, self._parts.journal is not None, parts.catalog
+            parts.defaults, transport, engine.cancel, journalled, engine.inspector, parts.catalog
         )
         group = anyio.create_task_group()
         await group.__aenter__()
@@ -122,3 +130,23 @@ class Lifecycle:
             raise SchedulerClosedError("the scheduler is not open: use it inside 'async with Scheduler(...)'")
         self._running.require_here()
         return self._running
+
+    def _guest(self, prompt: object, params: Mapping[str, object], terms: Terms) -> Guest:
+        """A place in the queue for a caller that makes the attempts itself."""
+        running = self._here()
+        self._require_room(running.engine)
+        return running.engine.guest(running.factory.make(prompt, params, terms, guest=True))
+
+    def _require_room(self, engine: Engine) -> None:
+        if self._closing:
+            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
+        limit = self._parts.flow.max_queued
+        if limit is not None and engine.queued >= limit:
+            raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
+
+    def _make(
+        self, prompt: object, params: Mapping[str, object], terms: Terms, key: str | None = None
+    ) -> Job[Message]:
+        if not self._closing:
+            return self._here().factory.make(prompt, params, terms, key)
+        raise SchedulerClosedError("the scheduler is draining and takes no new jobs")

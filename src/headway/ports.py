@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from headway.core.alert import Alert
+from headway.core.amendment import Amendment
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
@@ -250,6 +251,8 @@ class Stored:
     maybe_billed: int = 0
     ending: Ending | None = None
     """Its ending if it is finished."""
+    amendment: Amendment | None = None
+    """What repairs after a refusal and follow-ups had made of its request when the process ended."""
 
 
 class Journal(Protocol):

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
 from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.file_policy import FilePolicy
+from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
 from headway.core.limits import Limits
 from headway.core.request import Request, RequestError
 from headway.core.retry import RetryPolicy
-from headway.errors import QueueFullError, SchedulerClosedError
 from headway.lifecycle import Lifecycle
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
-from headway.runtime.clock import loop_time
-from headway.runtime.engine import Engine
+from headway.preflight.policy import RepairPolicy
+from headway.preflight.tool import Tool
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
@@ -61,6 +62,10 @@ class Scheduler(Lifecycle):
         max_tokens: int | None = None,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
+        repair: RepairPolicy | None = None,
+        follow_up: FollowUp | None = None,
+        tools: Sequence[Tool] = (),
+        files: FilePolicy | None = None,
         flow: Flow | None = None,
         budgets: BudgetStore | None = None,
         ceiling: Ceiling | None = None,
@@ -76,6 +81,10 @@ class Scheduler(Lifecycle):
             transport=(lambda: transport_for(client)) if transport is None else (lambda: transport),
             budgets=budgets_for(budgets, limits, ceiling),
             retry=retry or RetryPolicy(),
+            repair=repair or RepairPolicy(),
+            follow_up=follow_up,
+            tools=tuple(tools),
+            files=files or FilePolicy(),
             flow=flow or Flow(),
             journal=journal_for(journal),
             sinks=(LogSink(), *sinks),
@@ -94,6 +103,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> Job[ParsedMessage[T]]: ...
@@ -106,6 +117,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> Job[Message]: ...
@@ -117,6 +130,8 @@ class Scheduler(Lifecycle):
         priority: Priority = Priority.NORMAL,
         tenant: str = "",
         deadline: float | None = None,
+        repair: RepairPolicy | None = None,
+        follow_up: FollowUp | None = None,
         key: str | None = None,
         **params: Any,
     ) -> Job[Any]:
@@ -125,14 +140,15 @@ class Scheduler(Lifecycle):
         ``prompt`` is a string, a list of message dicts, a request body, a Message Batches request
         (``{"custom_id", "params"}``) or a `Request`; ``params`` are those of ``messages.create``, with
         ``output_format`` as in ``messages.parse``. ``deadline`` is in seconds from now. ``key`` names the job
-        in journal and output (default: ``custom_id``; with a journal, a hash of the content).
+        in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``repair`` and
+        ``follow_up`` take the place of the scheduler's own.
 
         Raises `RequestError` for a request that cannot be sent, `QueueFullError` when ``Flow.max_queued``
         jobs wait, `SchedulerClosedError` outside ``async with``, another loop or a forked process.
         """
         engine = self._here().engine
         self._require_room(engine)
-        job = self._make(prompt, params, Terms(priority, tenant, deadline), key)
+        job = self._make(prompt, params, Terms(priority, tenant, deadline, repair, follow_up), key)
         engine.submit(job)
         return job
 
@@ -195,6 +211,8 @@ class Scheduler(Lifecycle):
         priority: Priority = Priority.BULK,
         tenant: str = "",
         deadline: float | None = None,
+        repair: RepairPolicy | None = None,
+        follow_up: FollowUp | None = None,
         retry_failed: bool = False,
         **params: Unpack[MessageParams],
     ) -> Outcomes:
@@ -205,7 +223,7 @@ class Scheduler(Lifecycle):
         and are not sent; failed ones are tried again with ``retry_failed=True``.
         """
         running = self._here()
-        terms = Terms(priority, tenant, deadline)
+        terms = Terms(priority, tenant, deadline, repair, follow_up)
 
         def submit(prompt: object) -> Job[Message]:
             try:
@@ -270,23 +288,3 @@ class Scheduler(Lifecycle):
         if self._parts.journal is None:
             raise ValueError("recover() needs a journal: Scheduler(journal=…)")
         return [self.submit(request, key=key) async for key, request in self._parts.journal.unfinished()]
-
-    def _guest(self, prompt: object, params: Mapping[str, object], terms: Terms) -> Guest:
-        """A place in the queue for a caller that makes the attempts itself."""
-        running = self._here()
-        self._require_room(running.engine)
-        return running.engine.guest(running.factory.make(prompt, params, terms, guest=True))
-
-    def _require_room(self, engine: Engine) -> None:
-        if self._closing:
-            raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
-        limit = self._parts.flow.max_queued
-        if limit is not None and engine.queued >= limit:
-            raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
-
-    def _make(
-        self, prompt: object, params: Mapping[str, object], terms: Terms, key: str | None = None
-    ) -> Job[Message]:
-        if not self._closing:
-            return self._here().factory.make(prompt, params, terms, key)
-        raise SchedulerClosedError("the scheduler is draining and takes no new jobs")

@@ -15,10 +15,15 @@ from anyio.lowlevel import current_token
 from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.memory import MemoryBudgets
 from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.file_policy import FilePolicy
+from headway.core.follow_up import FollowUp
 from headway.core.limits import Limits
 from headway.core.retry import RetryPolicy
 from headway.errors import SchedulerClosedError
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, Transport
+from headway.preflight.policy import RepairPolicy
+from headway.preflight.rule import UnrepairableError
+from headway.preflight.tool import Tool
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.job_factory import JobFactory
@@ -37,6 +42,10 @@ class Parts:
     """Makes it when the scheduler is opened; it opens nothing before the first request."""
     budgets: BudgetStore
     retry: RetryPolicy
+    repair: RepairPolicy
+    follow_up: FollowUp | None
+    tools: Sequence[Tool]
+    files: FilePolicy
     flow: Flow
     journal: Journal | None
     sinks: Sequence[EventSink | AlertSink]
@@ -82,6 +91,33 @@ def budgets_for(budgets: BudgetStore | None, limits: Limits | None, ceiling: Cei
     """The given store, or one in memory; under the user's own ceiling if there is one."""
     store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
     return store if ceiling is None else CeilingBudgets(ceiling, store)
+
+
+class Toolbox:
+    """The tools of one scheduler: those it was given, and the built-in ones, made when first needed."""
+
+    def __init__(self, given: Sequence[Tool], transport: Transport, files: FilePolicy) -> None:
+        self._tools = {tool.name: tool for tool in given}
+        self._transport = transport
+        self._files = files
+
+    def get(self, name: str) -> Tool:
+        """A tool by its name. Raises `UnrepairableError` when it cannot be had here, and says what is missing."""
+        if name not in self._tools:
+            self._tools[name] = self._make(name)
+        return self._tools[name]
+
+    def _make(self, name: str) -> Tool:
+        if name == "images":
+            from headway.adapters.images import ImagesTool
+
+            return ImagesTool()
+        client = getattr(self._transport, "client", None)
+        if name == "files" and client is not None:
+            from headway.adapters.anthropic.files import FilesTool
+
+            return FilesTool(client, self._files)
+        raise UnrepairableError(f"there is no tool {name!r}; pass one with Scheduler(tools=…)")
 
 
 def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:

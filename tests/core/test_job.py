@@ -8,17 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.core.amendment import Held
+from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
+    Continued,
     Expired,
     Failed,
     JobEvent,
+    Kept,
     Parked,
     Queued,
     Recovered,
     Reopened,
+    Repaired,
+    Rerouted,
     RetryScheduled,
+    SetAside,
     Started,
     Succeeded,
 )
@@ -30,12 +37,14 @@ from headway.core.usage import NO_USAGE
 Q, R, W = JobState.QUEUED, JobState.RUNNING, JobState.WAITING
 BILLED, FREE = failure_of(ErrorKind.DISCONNECTED, "gone"), failure_of(ErrorKind.CONNECTION, "refused")
 LATE, STOP = failure_of(ErrorKind.DEADLINE, "late"), failure_of(ErrorKind.STOPPED, "stop")
+CHANGE = Change("max_tokens", "max_tokens", "above the model's maximum", 9, 8)
 SECRET = "the prompt nobody may see"
 
 EVENTS: list[JobEvent] = [
     Queued(9.0), Started(9.0), Succeeded(9.0, "{}", NO_USAGE, request_id="req_9"), RetryScheduled(9.0, FREE, 12.0),
     Failed(9.0, FREE), Parked(9.0, STOP, True), Cancelled(9.0, True), Expired(9.0, LATE, True), Recovered(9.0),
-    Reopened(9.0),
+    Reopened(9.0), SetAside(9.0, FREE), Repaired(9.0, {}, (CHANGE,), FREE), Rerouted(9.0, {}, (CHANGE,), FREE),
+    Continued(9.0, {}, (CHANGE,), Held("{}", "pause_turn", "req_9"), NO_USAGE), Kept(9.0, Failed(9.0, FREE)),
 ]  # fmt: skip
 
 
@@ -143,6 +152,12 @@ def test_attempts_are_numbered_and_closed() -> None:
         (R, Recovered(9.0), 1),
         (W, Recovered(9.0), 0),
         (R, Succeeded(9.0, "{}", NO_USAGE), 0),
+        (R, SetAside(9.0, FREE), 0),
+        (R, Rerouted(9.0, {}, (), BILLED), 1),
+        (Q, Rerouted(9.0, {}, (), BILLED), 0),
+        (R, Kept(9.0, Expired(9.0, LATE, True)), 1),
+        (R, Kept(9.0, Failed(9.0, BILLED)), 1),
+        (Q, Kept(9.0, Failed(9.0, BILLED)), 0),
     ],
 )
 def test_maybe_billed(state: JobState, event: JobEvent, counted: int) -> None:

@@ -12,6 +12,16 @@ from headway.testing.fake_api import INSTANT, FakeAPI, FakeConfig
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
+def test_the_repair_example_says_what_it_changed() -> None:
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
+        environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}
+        command = [sys.executable, str(EXAMPLES / "repair.py")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "changed: max_tokens from 100000 to 64000" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("succeeded")
+
+
 def test_the_bulk_example_goes_on_where_it_was(tmp_path: Path) -> None:
     with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
         environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}

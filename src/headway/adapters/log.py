@@ -6,15 +6,24 @@ import logging
 from typing import Final
 
 from headway.core.alert import Alert
-from headway.core.events import Failed, JobEvent, Parked, RetryScheduled
+from headway.core.events import (
+    Continued,
+    Failed,
+    JobEvent,
+    Parked,
+    Repaired,
+    Rerouted,
+    RetryScheduled,
+    SetAside,
+)
 from headway.core.job import JobRecord
 
 log: Final = logging.getLogger("headway")
 
 
 class LogSink:
-    """Alerts at ERROR, retries at INFO, endings without an answer at DEBUG: the outcome itself reaches the
-    caller."""
+    """Alerts at ERROR, retries and repairs at INFO, endings without an answer at DEBUG: the outcome itself
+    reaches the caller."""
 
     def alert(self, alert: Alert) -> None:
         """Log an alert."""
@@ -27,5 +36,10 @@ class LogSink:
                 log.info(
                     "job %s: %s; again in %.2f s", record.key, event.failure, event.not_before - event.at
                 )
+        elif isinstance(event, SetAside):
+            log.info("job %s: %s; being repaired", record.key, event.failure)
+        elif isinstance(event, Repaired | Rerouted | Continued):
+            if log.isEnabledFor(logging.INFO):
+                log.info("job %s: sent with changes: %s", record.key, "; ".join(map(str, event.changes)))
         elif isinstance(event, Failed | Parked) and log.isEnabledFor(logging.DEBUG):
             log.debug("job %s: %s", record.key, event.failure)

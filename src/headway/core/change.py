@@ -24,6 +24,10 @@ class Change:
     new: object = field(default=None, repr=False)
     """The value after; ``None``: it was removed."""
 
+    def __str__(self) -> str:
+        """Without the values: they may quote the prompt."""
+        return f"{self.path} ({self.rule}: {self.reason})"
+
     def to_json(self) -> dict[str, object]:
         """As plain JSON, for outcome and journal."""
         return {"rule": self.rule, "path": self.path, "reason": self.reason, "old": self.old, "new": self.new}

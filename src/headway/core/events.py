@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from headway.core.amendment import Held, Params
+from headway.core.change import Change
 from headway.core.failure import Failure
 from headway.core.usage import Usage
 
@@ -23,26 +25,62 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Succeeded:
-    """A complete message arrived."""
-
-    at: float
-    body: str = field(repr=False)
-    """The message as JSON text, as the API sent it."""
-    usage: Usage
-    stop_reason: str | None = None
-    request_id: str | None = None
-    cost: float | None = None
-    """USD; ``None`` when the model's price is unknown."""
-
-
-@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """The attempt failed; the job waits in the queue until ``not_before``."""
 
     at: float
     failure: Failure
     not_before: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """The API refused the request; a tool mends it (images, files) while the job holds no slot and no budget."""
+
+    at: float
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The request was mended, before its first attempt or after a refusal: the job is queued with the new one."""
+
+    at: float
+    params: Params = field(repr=False)
+    """The body that is sent from now on."""
+    changes: tuple[Change, ...]
+    failure: Failure | None = None
+    """The refusal that asked for it; ``None``: found before sending."""
+    tools: tuple[str, ...] = ()
+    """The tools that took part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerouted:
+    """The job goes on with another model, because its own is gone or has been overloaded for long."""
+
+    at: float
+    params: Params = field(repr=False)
+    changes: tuple[Change, ...]
+    failure: Failure
+    """What was wrong with the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A complete answer came, and a follow-up is sent: the turn was paused, cut off, or declined."""
+
+    at: float
+    params: Params = field(repr=False)
+    changes: tuple[Change, ...]
+    held: Held
+    """The answer that is delivered if the follow-up fails."""
+    usage: Usage
+    """Of the answer that came: it is billed whatever follows."""
+    partial: str | None = field(default=None, repr=False)
+    """What the next answer is appended to."""
+    cost: float | None = None
+    """USD; ``None`` when the model's price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +121,30 @@ class Expired:
 
 
 @dataclass(frozen=True, slots=True)
+class Succeeded:
+    """A complete message arrived."""
+
+    at: float
+    body: str = field(repr=False)
+    """The message as JSON text, as the API sent it."""
+    usage: Usage
+    """Of this answer alone."""
+    stop_reason: str | None = None
+    request_id: str | None = None
+    cost: float | None = None
+    """USD; ``None`` when the model's price is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A follow-up came to nothing: the job succeeds with the answer that it had before."""
+
+    at: float
+    instead_of: Failed | Expired
+    """How the follow-up ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The process died while the job ran: it is queued again and may have been billed."""
 
@@ -101,6 +163,11 @@ JobEvent = (
     | Started
     | Succeeded
     | RetryScheduled
+    | SetAside
+    | Repaired
+    | Rerouted
+    | Continued
+    | Kept
     | Failed
     | Parked
     | Cancelled

@@ -10,16 +10,22 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Final
 
+from headway.core.amendment import AS_GIVEN, Amendment, add_costs
 from headway.core.events import (
     Cancelled,
+    Continued,
     Expired,
     Failed,
     JobEvent,
+    Kept,
     Parked,
     Queued,
     Recovered,
     Reopened,
+    Repaired,
+    Rerouted,
     RetryScheduled,
+    SetAside,
     Started,
     Succeeded,
 )
@@ -62,11 +68,17 @@ TRANSITIONS: Final[dict[tuple[JobState, type[JobEvent]], JobState]] = {
     (_W, Started): _R,
     (_R, Succeeded): JobState.SUCCEEDED,
     (_R, RetryScheduled): _W,
+    (_R, SetAside): _Q,
+    (_R, Continued): _Q,
+    (_Q, Repaired): _Q,
+    (_R, Repaired): _Q,
     (_R, Recovered): _Q,
     (_W, Recovered): _Q,
     (JobState.FAILED, Reopened): _Q,
     (JobState.EXPIRED, Reopened): _Q,
     (JobState.CANCELLED, Reopened): _Q,
+    **{(state, Rerouted): _Q for state in (_Q, _R, _W)},
+    **{(state, Kept): JobState.SUCCEEDED for state in (_Q, _R, _W)},
     **{(state, Failed): JobState.FAILED for state in (_Q, _R, _W)},
     **{(state, Parked): _Q for state in (_Q, _R, _W)},
     **{(state, Cancelled): JobState.CANCELLED for state in (_Q, _R, _W)},
@@ -114,6 +126,14 @@ class JobRecord:
     """Attempts whose answer never arrived although it may have been generated and billed."""
     prior_attempts: int = 0
     """Attempts of earlier processes, as the journal counted them."""
+    amendment: Amendment = AS_GIVEN
+    """What repairs and follow-ups made of the request."""
+
+    @property
+    def sending(self) -> Request:
+        """The request as it is sent now; ``request`` stays as it was given."""
+        params = self.amendment.params
+        return self.request if params is None else replace(self.request, params=params)
 
     @property
     def sends(self) -> int:
@@ -134,6 +154,8 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
             return replace(record, state=state, attempts=(*record.attempts, attempt))
         case Succeeded():
             return replace(record, state=state, attempts=_ended(record, event.at, None, event.request_id))
+        case Kept(instead_of=ending):
+            return replace(advance(record, ending), state=state)
         case RetryScheduled(failure=failure):
             return replace(
                 record,
@@ -142,16 +164,46 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
                 attempts=_ended(record, event.at, failure, failure.request_id),
                 maybe_billed=record.maybe_billed + failure.row.maybe_billed,
             )
-        case Failed(failure=failure):
+        case Failed(failure=failure) | SetAside(failure=failure):
             return _closed(record, state, event.at, failure, unanswered=failure.row.maybe_billed)
+        case Repaired() | Rerouted() | Continued():
+            return _amended(record, state, event)
         case Parked(failure=failure, sent=sent) | Expired(failure=failure, sent=sent):
             return _closed(record, state, event.at, failure, unanswered=sent)
-        case Cancelled(sent=sent):
-            return _closed(record, state, event.at, None, unanswered=sent)
-        case Recovered():
-            return _closed(record, state, event.at, None, unanswered=True)
+        case Cancelled() | Recovered():
+            unanswered = event.sent if isinstance(event, Cancelled) else True
+            return _closed(record, state, event.at, None, unanswered=unanswered)
         case Queued() | Reopened():
             return replace(record, state=state, not_before=0.0)
+
+
+def _amended(record: JobRecord, state: JobState, event: Repaired | Rerouted | Continued) -> JobRecord:
+    """The record with another request to send."""
+    was = record.amendment
+    now = replace(was, params=event.params, changes=(*was.changes, *event.changes))
+    request_id: str | None = None
+    match event:
+        case Repaired(failure=failure, tools=tools):
+            now = replace(
+                now,
+                repairs=now.repairs if failure is None else (*now.repairs, failure.kind),
+                tools=tuple(dict.fromkeys((*now.tools, *tools))),
+            )
+        case Rerouted(failure=failure):
+            now = replace(now, partial=None)
+        case Continued(held=held):
+            failure, request_id = None, held.request_id
+            now = replace(
+                now,
+                held=held,
+                partial=event.partial,
+                spent=now.spent + event.usage,
+                cost=add_costs(now.cost, event.cost),
+            )
+    unanswered = failure is not None and failure.row.maybe_billed
+    attempts = _ended(record, event.at, failure, failure.request_id if failure else request_id)
+    record = replace(record, amendment=now, attempts=attempts)
+    return _closed(record, state, event.at, failure, unanswered=unanswered)
 
 
 def _closed(

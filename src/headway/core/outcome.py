@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
+from headway.core.amendment import add_costs
+from headway.core.change import Change
 from headway.core.error_kind import ROW, ErrorKind
-from headway.core.events import Expired, Failed, JobEvent, Parked, Succeeded
+from headway.core.events import Expired, Failed, JobEvent, Kept, Parked, Succeeded
 from headway.core.failure import Failure, scope_of
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import NO_USAGE, Usage
@@ -32,6 +34,7 @@ class Ending:
     """The message as JSON text when the job succeeded."""
     failure: Failure | None = None
     usage: Usage = NO_USAGE
+    """Of the answer and of all that came before it (follow-ups)."""
     stop_reason: str | None = None
     request_id: str | None = None
     cost: float | None = None
@@ -44,6 +47,8 @@ class Ending:
     running_seconds: float = 0.0
     resumable: bool = False
     """It did not finish, and may be sent again."""
+    changes: tuple[Change, ...] = ()
+    """What was changed in its request: repairs and follow-ups, in order."""
 
     def line(self) -> str:
         """One line of an output file, without the newline."""
@@ -75,6 +80,8 @@ class Ending:
             "cost_usd": None if self.cost is None else round(self.cost, 9),
             "lane": "live",
         }
+        if self.changes:
+            facts["repairs"] = [change.to_json() for change in self.changes]
         if self.maybe_billed:
             facts["maybe_billed"] = self.maybe_billed
         if self.failure is not None:
@@ -89,26 +96,33 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
     if not (record.state.final or isinstance(event, Parked)):
         return None
     now = event.at
+    amendment = record.amendment
     running = sum((a.ended if a.ended is not None else now) - a.started for a in record.attempts)
     ending = Ending(
         key=record.key,
         state=record.state if record.state.final else JobState.FAILED,
         failure=event.failure if isinstance(event, Failed | Parked | Expired) else None,
+        usage=amendment.spent,
+        cost=None if amendment.spent == NO_USAGE else amendment.cost,
         sends=record.sends,
         maybe_billed=record.maybe_billed,
         queued_seconds=max(0.0, now - record.submitted - running),
         running_seconds=running,
         resumable=not record.state.final,
+        changes=amendment.changes,
     )
+    held = amendment.held
+    if isinstance(event, Kept) and held is not None:
+        return replace(ending, body=held.body, stop_reason=held.stop_reason, request_id=held.request_id)
     if not isinstance(event, Succeeded):
         return ending
     return replace(
         ending,
         body=event.body,
-        usage=event.usage,
+        usage=amendment.spent + event.usage,
         stop_reason=event.stop_reason,
         request_id=event.request_id,
-        cost=event.cost,
+        cost=add_costs(amendment.cost, event.cost),
     )
 
 

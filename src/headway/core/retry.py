@@ -25,13 +25,20 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """The request itself is at fault, and there is a repair for it: mend it and send it again."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """The job's outcome is this failure."""
 
     failure: Failure
 
 
-Decision = Retry | GiveUp
+Decision = Retry | Repair | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +76,16 @@ class RetryPolicy:
         jitter: float,
         budget_wait: float = 0.0,
         quota_wait: float = 0.0,
+        repairable: bool = False,
     ) -> Decision:
         """Decide about the newest ``failure``; ``history`` holds the earlier attempts and may end with this one.
 
         ``jitter`` is uniform in [0, 1). ``budget_wait`` and ``quota_wait`` are the seconds that the budget
-        (after a 429 or 529) and the retry quota ask this job to wait at least.
+        (after a 429 or 529) and the retry quota ask this job to wait at least. ``repairable``: a repair that
+        was asked for may help against this failure, and is not used up.
         """
+        if repairable and not failure.row.throttle:
+            return Repair(failure)
         failures = [attempt.failure for attempt in history if attempt.failure is not None]
         if failure.row.throttle:
             wait = self._throttle_wait(failure, jitter, budget_wait)

@@ -69,7 +69,7 @@ class Dispatcher:
         lane = self._lanes.get(job.budget_key)
         if lane is None:
             lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
-        job.entry.cost = max(1.0, self.estimator(job.record.request.model).estimate(job.size))
+        job.entry.cost = max(1.0, self.estimator(job.record.sending.model).estimate(job.size))
         lane.queue.push(job.entry, loop_time())
         if job.record.priority is Priority.INTERACTIVE:
             lane.wake_at = 0.0  # it need not wait for the pace that made bulk wait
@@ -88,11 +88,11 @@ class Dispatcher:
         """Take out the queued jobs that ``unwanted`` names."""
         return [entry.item for lane in self._lanes.values() for entry in lane.queue.remove(unwanted)]
 
-    def ended(self, job: Job[Message]) -> None:
-        """An attempt is over: a slot is free, and its budget has learned something."""
+    def ended(self, job: Job[Message], key: BudgetKey) -> None:
+        """An attempt of a job is over: a slot is free, and this budget has learned something."""
         self._heed_pool(job)
         self.in_flight -= 1
-        if lane := self._lanes.get(job.budget_key):
+        if lane := self._lanes.get(key):
             lane.wake_at = 0.0
         self._wake.set()
 
@@ -185,7 +185,7 @@ class Dispatcher:
         return self.in_flight >= self.max_in_flight or not self._pool.allows(self.in_flight)
 
     async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
-        request = job.record.request
+        request = job.record.sending
         cost = Cost(self.estimator(request.model).estimate(job.size), float(request.max_tokens))
         return await self._budgets.reserve(
             lane.key,

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.abc
 
-from headway.core.catalog import BUILT_IN
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Cancelled, Expired, Failed, JobEvent, Queued
 from headway.core.failure import Failure, failure_of
 from headway.core.job import JobState
 from headway.core.outcome import Ending
-from headway.core.retry import RetryPolicy
-from headway.core.retry_quota import RetryQuota
 from headway.core.scopes import ACCOUNT, DeadScope
-from headway.ports import AlertSink, BudgetStore, EventSink, Grant, Journal, Stored, Transport
+from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
+from headway.runtime.amender import Amender, Hooks
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
+from headway.runtime.inspector import Inspector
 from headway.runtime.intake import Intake
 from headway.runtime.outages import Outages
+from headway.runtime.policies import Policies
 from headway.runtime.recorder import Recorder
 from headway.runtime.roster import Roster
 from headway.runtime.tally import Tally
@@ -50,14 +50,15 @@ class Engine:
         self,
         transport: Transport,
         budgets: BudgetStore,
-        policy: RetryPolicy,
+        policies: Policies,
         flow: Flow,
         journal: Journal | None,
         sinks: Sequence[EventSink | AlertSink],
         now: float,
     ) -> None:
         self.tally = Tally(now)
-        self.cost_of = BUILT_IN.cost
+        self.cost_of = policies.catalog.cost
+        self.roster = Roster()
         self._transport = transport
         self._recorder = Recorder(journal, (self.tally, *sinks))
         self.dispatcher = Dispatcher(
@@ -67,16 +68,20 @@ class Engine:
             start=self._start,
             expire=self._expire,
         )
-        self._worker = Worker(
-            transport, self._recorder, self, policy, RetryQuota(now), flow, self.dispatcher.estimator
+        estimator = self.dispatcher.estimator
+        self.inspector = Inspector(policies.repair, policies.catalog, estimator)
+        hooks = Hooks(self.requeue, self._end, self._expire)
+        self._amender = Amender(
+            hooks, self.dispatcher, self.roster, self._recorder, self.inspector, policies, transport.account
         )
+        self.mender = self._amender.mender
+        self._worker = Worker(transport, self._recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
         """A place in the queue for a caller that makes the job's attempts itself."""
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
-        self.roster = Roster()
         self._group: anyio.abc.TaskGroup | None = None
         self.outages = Outages(
-            withdraw=self._withdraw, park=self._drop, tell=self._recorder.alert, advise=transport.advise
+            withdraw=self._empty, park=self._drop, tell=self._recorder.alert, advise=transport.advise
         )
 
     @property
@@ -87,6 +92,7 @@ class Engine:
         """Begin dispatching in this task group."""
         self._group = group
         group.start_soon(self._guard, self.dispatcher.run, name="headway dispatcher")
+        group.start_soon(self._guard, self.mender.run, name="headway mender")
         if self._intake is not None:
             group.start_soon(self._guard, self._intake.run, name="headway intake")
 
@@ -104,7 +110,7 @@ class Engine:
     @property
     def queued(self) -> int:
         """Jobs accepted and not running."""
-        return self.dispatcher.queued + (len(self._intake) if self._intake else 0)
+        return self.dispatcher.queued + len(self.mender) + (len(self._intake) if self._intake else 0)
 
     def submit(self, job: Job[Message]) -> None:
         """Take a job in."""
@@ -137,7 +143,7 @@ class Engine:
             self._finish(job, Cancelled(loop_time()))
         else:
             self._recorder.note(job, Queued(loop_time()), durable=False)
-            self.dispatcher.push(job)
+            self._amender.enter(job, None if stored is None else stored.amendment)
 
     def _refuse_key(self, job: Job[Message]) -> None:
         ending = self._recorder.note(job, _key_reused(job), durable=False)
@@ -148,7 +154,8 @@ class Engine:
         request = job.record.request
         body = ending.body
         source = None if body is None else partial(self._transport.revive, body, request)
-        self.roster.resolve(job, Outcome(ending, request, source, (), restored=True))
+        outcome = Outcome(ending, request, source, (), restored=True, findings=job.findings)
+        self.roster.resolve(job, outcome)
 
     def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back."""
@@ -157,8 +164,13 @@ class Engine:
         job.interrupt = Interrupt.CANCELLED
         if job.scope is not None:
             job.scope.cancel()
-        elif self.dispatcher.discard(job) or (self._intake is not None and self._intake.discard(job)):
+        elif self._withdraw(job):
             self._finish(job, Cancelled(loop_time()))
+
+    def _withdraw(self, job: Job[Message]) -> bool:
+        """Take a job out wherever it waits."""
+        waits = self.dispatcher.discard(job) or self.mender.discard(job)
+        return waits or (self._intake is not None and self._intake.discard(job))
 
     def _expire(self, job: Job[Message]) -> None:
         failure = failure_of(ErrorKind.DEADLINE, "the deadline passed while the job was queued")
@@ -166,7 +178,10 @@ class Engine:
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
         assert self._group is not None
-        self._group.start_soon(self._worker.finish, job, event)
+        self._group.start_soon(self._end, job, event)
+
+    async def _end(self, job: Job[Message], event: JobEvent) -> None:
+        await self._worker.finish(job, event)
 
     def _start(self, job: Job[Message], grant: Grant) -> None:
         assert self._group is not None
@@ -176,12 +191,13 @@ class Engine:
         else:
             self._group.start_soon(self._attempt, job, grant)
 
-    def attempt_over(self, job: Job[Message]) -> None:
-        """A slot is free, and its budget has learned something."""
-        self.dispatcher.ended(job)
+    def attempt_over(self, job: Job[Message], key: BudgetKey | None = None) -> None:
+        """A slot is free, and a budget (by default the job's) has learned something."""
+        self.dispatcher.ended(job, key or job.budget_key)
         self.roster.end(job)
 
     async def _attempt(self, job: Job[Message], grant: Grant) -> None:
+        key = job.budget_key  # another one afterwards, if the job goes on with another model
         try:
             await self._worker.run(job, grant)
         except Exception as error:
@@ -191,7 +207,7 @@ class Engine:
                 self._worker.park(job, failure, durable=False, sent=True)
         finally:
             grant.forfeit(loop_time())  # does nothing unless a fault left it open
-            self.attempt_over(job)
+            self.attempt_over(job, key)
 
     # What the worker reports (Desk).
 
@@ -204,7 +220,18 @@ class Engine:
 
     def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
         """The job has ended."""
-        self.roster.resolve(job, Outcome(ending, job.record.request, message, job.record.attempts))
+        record = job.record
+        outcome = Outcome(ending, record.request, message, record.attempts, findings=job.findings)
+        self.roster.resolve(job, outcome)
+        if record.amendment.tools and self._group is not None:
+            self.roster.cleaning.add(job)
+            self._group.start_soon(self._clean_up, job)
+
+    async def _clean_up(self, job: Job[Message]) -> None:
+        try:
+            await self._amender.release(job.record.amendment)
+        finally:
+            self.roster.cleaned(job)
 
     def halt(self, failure: Failure) -> None:
         """Send nothing more: the queued jobs end resumably, those in flight finish."""
@@ -214,7 +241,7 @@ class Engine:
     def stop_scope(self, job: Job[Message], failure: Failure) -> Failure | None:
         """Send nothing more to what this failure of a job concerns; gives the failure that is to be told.
         ``None``: this desk ends the job, as soon as it knows what to say; no slot waits for that."""
-        told = self.outages.stop_for(failure, job.record.request)
+        told = self.outages.stop_for(failure, job.record.sending)
         if told is None:
             assert self._group is not None
             self._group.start_soon(self._end_advised, job, failure)
@@ -222,17 +249,18 @@ class Engine:
         return told
 
     async def _end_advised(self, job: Job[Message], failure: Failure) -> None:
-        await self._worker.give_up(job, await self.outages.advised(failure, job.record.request))
+        await self._worker.give_up(job, await self.outages.advised(failure, job.record.sending))
         self.roster.notify()
 
-    def _withdraw(self, dead: DeadScope) -> list[Job[Message]]:
+    def _empty(self, dead: DeadScope) -> list[Job[Message]]:
         if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
-            return self.dispatcher.withdraw(lambda job: dead.concerns(job.record.request))
-        return self.dispatcher.clear() + (self._intake.clear() if self._intake else [])
+            return self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
+        waiting = self.dispatcher.clear() + self.mender.stop()
+        return waiting + (self._intake.clear() if self._intake else [])
 
     def _drop(self, job: Job[Message], failure: Failure) -> None:
         """End a job that was taken out of the queue."""
-        if job.interrupt is Interrupt.CANCELLED:
+        if job.interrupt is Interrupt.CANCELLED and self._group is not None:
             self._finish(job, Cancelled(loop_time()))
         else:
             self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
@@ -254,6 +282,7 @@ class Engine:
 
     def sweep(self) -> None:
         """After the tasks have ended: whatever a cancellation left open gets its outcome."""
+        self._group = None
         failure = self._halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
         self.halt(failure)
         for job in list(self.roster.alive):

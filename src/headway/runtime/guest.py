@@ -1,8 +1,9 @@
 """A job whose attempts are made by its caller: a stream, or a call through a client of the user's.
 
 It stands in the same queue as every job, takes its budget in the same way, and the worker decides after
-each attempt as for every job; only the sending happens in the caller's own task. It is not journalled: there
-is nobody to hand its answer to after a crash.
+each attempt as for every job; only the sending (of ``job.record.sending``) happens in the caller's own task.
+Its request may be mended before it is sent; tools, repairs after a refusal and follow-ups are not for guests.
+It is not journalled: there is nobody to hand its answer to after a crash.
 """
 
 from __future__ import annotations

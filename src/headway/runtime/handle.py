@@ -14,15 +14,17 @@ from headway.core.job import Attempt, JobRecord, JobState
 from headway.core.queue import Entry
 from headway.core.tokens import PromptSize
 from headway.errors import JobCancelledError, job_error
+from headway.runtime.ended import Ended
+from headway.runtime.inspector import UNSEEN, Inspected
+from headway.runtime.terms import USUAL, Terms
 
 if TYPE_CHECKING:
     from anthropic.types import Message
 
-    from headway.core.failure import Failure
     from headway.core.outcome import Ending
     from headway.core.request import Request
-    from headway.core.usage import Usage
     from headway.ports import BudgetKey, Grant
+    from headway.preflight.finding import Finding
 
 MessageT = TypeVar("MessageT", bound="Message", covariant=True)
 log: Final = logging.getLogger("headway")
@@ -44,7 +46,7 @@ class Interrupt(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[MessageT]):
+class Outcome(Ended, Generic[MessageT]):
     """How a job ended. ``state`` is succeeded, failed, cancelled or expired: never anything else."""
 
     ending: Ending
@@ -55,62 +57,14 @@ class Outcome(Generic[MessageT]):
     """The requests this process sent for it."""
     restored: bool = False
     """It was finished in the journal already: nothing was sent now."""
-
-    @property
-    def key(self) -> str:
-        """The job's identity: its ``custom_id`` where it has one."""
-        return self.ending.key
-
-    @property
-    def state(self) -> JobState:
-        """How it ended."""
-        return self.ending.state
+    findings: tuple[Finding, ...] = ()
+    """What the rules found in the request as it was given."""
 
     @property
     def message(self) -> MessageT | None:
         """The SDK's own message, when the job succeeded. A restored one is parsed at each access."""
         source = self.source
         return source() if callable(source) else source
-
-    @property
-    def failure(self) -> Failure | None:
-        """Why it did not succeed."""
-        return self.ending.failure
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens used."""
-        return self.ending.usage
-
-    @property
-    def cost(self) -> float | None:
-        """USD at list price; ``None`` when the model's price is unknown."""
-        return self.ending.cost
-
-    @property
-    def sends(self) -> int:
-        """Requests sent for it, over all processes that shared its journal."""
-        return self.ending.sends
-
-    @property
-    def maybe_billed(self) -> int:
-        """Sends that may have been billed although no answer reached us."""
-        return self.ending.maybe_billed
-
-    @property
-    def queued_seconds(self) -> float:
-        """Time spent waiting."""
-        return self.ending.queued_seconds
-
-    @property
-    def running_seconds(self) -> float:
-        """Time spent in attempts."""
-        return self.ending.running_seconds
-
-    @property
-    def resumable(self) -> bool:
-        """It did not finish because something stopped first; it may be sent again."""
-        return self.ending.resumable
 
     def result(self) -> MessageT:
         """The message, or the exception that ``await job`` raises."""
@@ -127,7 +81,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "guest", "interrupt", "record", "reopen", "scope", "size",
+        "budget_key", "entry", "findings", "guest", "interrupt", "mended", "record", "reopen", "scope", "size",
+        "terms",
     )  # fmt: skip
 
     def __init__(
@@ -136,16 +91,16 @@ class Job(Generic[MessageT]):
         budget_key: BudgetKey,
         size: PromptSize,
         canceller: Callable[[Job[Message]], None],
+        terms: Terms = USUAL,
+        inspected: Inspected = UNSEEN,
     ) -> None:
         self.record = record
-        self.budget_key = budget_key
         self.size = size
-        self.entry: Entry[Job[Message]] = Entry(
-            cast("Job[Message]", self),
-            priority=record.priority,
-            tenant=record.tenant,
-            deadline=record.deadline,
-        )
+        self.terms = terms
+        self.findings = inspected.findings
+        """What the rules found in the request as it was given."""
+        self.mended = inspected.mended
+        self.move(budget_key)
         self.scope: anyio.CancelScope | None = None
         self.interrupt: Interrupt | None = None
         self.reopen = False
@@ -170,6 +125,17 @@ class Job(Generic[MessageT]):
     def attempts(self) -> tuple[Attempt, ...]:
         """The requests sent so far, each with its failure."""
         return self.record.attempts
+
+    def move(self, budget_key: BudgetKey) -> None:
+        """Wait for this budget, with a new place in its queue. For the scheduler only."""
+        record = self.record
+        self.budget_key = budget_key
+        self.entry: Entry[Job[Message]] = Entry(
+            cast("Job[Message]", self),
+            priority=record.priority,
+            tenant=record.tenant,
+            deadline=record.deadline,
+        )
 
     def done(self) -> bool:
         """It has its outcome."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from headway.core.catalog import BUILT_IN, Catalog, group_of
@@ -17,6 +18,7 @@ from headway.core.tokens import measure
 from headway.ports import BudgetKey, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
+from headway.runtime.inspector import Inspected, Inspector
 from headway.runtime.terms import Terms
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class JobFactory:
         transport: Transport,
         canceller: Callable[[Job[Message]], None],
         journalled: bool,
+        inspector: Inspector,
         catalog: Catalog = BUILT_IN,
     ) -> None:
         self._defaults = defaults
@@ -39,6 +42,7 @@ class JobFactory:
         self._canceller = canceller
         self._journalled = journalled
         self._catalog = catalog
+        self._inspector = inspector
         self._ids = itertools.count(1)
         self._occurrences: Counter[str] = Counter()
 
@@ -53,21 +57,31 @@ class JobFactory:
     ) -> Job[Message]:
         """A job for a prompt; raises `RequestError` for what cannot be sent. A guest's is not journalled."""
         built = build_request(prompt, self._defaults, params, custom_id=key, catalog=self._catalog)
+        if terms.follow_up is not None:
+            terms = replace(terms, follow_up=terms.follow_up.resolved(self._catalog.resolve))
         request = self._transport.prepare(built)
         if self._journalled and not guest:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
         number = next(self._ids)
         fallback = f"job-{number}" if guest else self._default_key(request, number)
-        return self._job(number, request.custom_id or fallback, request, terms)
+        seen = self._inspector.look(request, terms.repair)
+        return self._job(number, request.custom_id or fallback, request, terms, seen)
 
     def visit(self, request: Request, terms: Terms, account: str | None = None) -> Job[Message]:
         """A job for a call that a client of the user's makes itself: its body is taken as it is, and counts
         against the limits of that client's ``account``."""
         number = next(self._ids)
-        return self._job(number, f"job-{number}", request, terms, account)
+        seen = self._inspector.look(request, terms.repair, as_it_is=True)
+        return self._job(number, f"job-{number}", request, terms, seen, account)
 
     def _job(
-        self, number: int, key: str, request: Request, terms: Terms, account: str | None = None
+        self,
+        number: int,
+        key: str,
+        request: Request,
+        terms: Terms,
+        seen: Inspected,
+        account: str | None = None,
     ) -> Job[Message]:
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
@@ -82,8 +96,9 @@ class JobFactory:
             submitted=now,
             deadline=None if deadline is None else now + deadline,
         )
-        budget = budget_key(self._transport.account if account is None else account, request)
-        return Job(record, budget, measure(request.params), self._canceller)
+        sent = request if seen.mended is None else replace(request, params=seen.mended.body)
+        budget = budget_key(self._transport.account if account is None else account, sent)
+        return Job(record, budget, measure(sent.params), self._canceller, terms, seen)
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
         """A job that ended before it began: its input is not a request."""

@@ -46,7 +46,7 @@ class Outages:
 
     def failure_for(self, job: Job[Message]) -> Failure | None:
         """Why a job is not sent; ``None``: it may be."""
-        return self.scopes.failure_for(job.record.request)
+        return self.scopes.failure_for(job.record.sending)
 
     def stop(self, dead: DeadScope, failure: Failure) -> None:
         """Send nothing more to a scope. Its queued jobs end resumably, with the failure that came first."""

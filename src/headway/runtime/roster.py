@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from headway.ports import BudgetKey
 from headway.runtime.handle import Job, Outcome
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ class Roster:
     def __init__(self) -> None:
         self.alive: set[Job[Message]] = set()
         self.running: set[Job[Message]] = set()
+        self.cleaning: set[Job[Message]] = set()
+        """Jobs that have ended, and whose tools still clean up."""
         self._first: dict[str, Job[Message]] = {}
         self._changed = anyio.Event()
 
@@ -46,9 +49,19 @@ class Roster:
         job.resolve(outcome)
         self.notify()
 
+    def waiting_for(self, key: BudgetKey) -> list[Job[Message]]:
+        """The jobs queued for this budget, oldest first."""
+        found = [job for job in self.alive if job.budget_key == key and job.entry.queued]
+        return sorted(found, key=lambda job: job.record.id)
+
+    def cleaned(self, job: Job[Message]) -> None:
+        """Its tools have cleaned up."""
+        self.cleaning.discard(job)
+        self.notify()
+
     async def settled(self, *, running_only: bool = False) -> None:
         """Wait until no job is alive (or none is running)."""
-        while self.running if running_only else self.alive:
+        while self.running if running_only else self.alive or self.cleaning:
             await self._changed.wait()
 
     async def change(self) -> None:

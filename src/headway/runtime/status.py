@@ -43,3 +43,11 @@ class Status:
     """Why nothing is sent any more; ``None`` while all is well."""
     dead: Mapping[DeadScope, Failure] = field(default_factory=dict[DeadScope, Failure])
     """Models, profiles and workspaces that are not sent to any more while others are, and why."""
+    mending: int = 0
+    """Of the queued: jobs that wait for a tool (images, files) or are being mended by one."""
+    repaired: int = 0
+    """Requests that were repaired, before sending or after a refusal."""
+    followed_up: int = 0
+    """Follow-ups: turns continued, caps raised, models changed."""
+    findings: Mapping[str, int] = field(default_factory=dict[str, int])
+    """What the rules found in requests, by rule."""

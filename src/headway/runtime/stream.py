@@ -74,7 +74,7 @@ class AnswerStream:
                 grant.observe(opened.report, loop_time())
 
     async def _send(self) -> StreamAttempt | Rejection:
-        return await self._transport.open_stream(self._continuation or self.job.record.request)
+        return await self._transport.open_stream(self._continuation or self.job.record.sending)
 
     async def next(self) -> Piece | None:
         """The next event to show; ``None`` at the end."""
@@ -193,7 +193,7 @@ class AnswerStream:
         """Prepare the next attempt after something was shown; or why there cannot be one."""
         if not self._resume:
             return "resuming is switched off"
-        request = self.job.record.request
+        request = self.job.record.sending
         shown = len(self._partial.blocks)
         kept = self._partial.keep()
         fresh = not any(text.strip() for text in kept.texts)

@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
+    Continued,
     Expired,
     Failed,
     JobEvent,
+    Kept,
     Parked,
+    Repaired,
+    Rerouted,
     RetryScheduled,
+    SetAside,
     Started,
     Succeeded,
 )
 from headway.core.failure import Failure
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import Usage
+
+
+class Sums(TypedDict):
+    """The part of a `Status` that is counted."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    expired: int
+    sends: int
+    retries: int
+    refused_429: int
+    refused_529: int
+    maybe_billed: int
+    usage: Usage
+    cost: float
+    cost_unknown: int
+    repaired: int
+    followed_up: int
 
 
 class Tally:
@@ -26,6 +52,8 @@ class Tally:
         self.ended: dict[JobState, int] = dict.fromkeys((s for s in JobState if s.final), 0)
         self.sends = 0
         self.retries = 0
+        self.repaired = 0
+        self.followed_up = 0
         self.refused_429 = 0
         self.refused_529 = 0
         self.maybe_billed = 0
@@ -42,28 +70,68 @@ class Tally:
                 self.retries += 1
                 self._count_refusal(failure)
                 self.maybe_billed += failure.row.maybe_billed
+            case SetAside(failure=failure):
+                self._count_refusal(failure)
+                self.maybe_billed += failure.row.maybe_billed
+            case Repaired():
+                self.repaired += 1
+            case Rerouted(failure=failure):
+                self.followed_up += 1
+                self._count_attempt(record, failure)
+            case Continued(usage=usage, cost=cost):
+                self.followed_up += 1
+                self._count_answer(usage, cost)
             case Succeeded(usage=usage, cost=cost):
-                self.usage += usage
-                if cost is None:
-                    self.cost_unknown += 1
-                else:
-                    self.cost += cost
-            case Failed(failure=failure) | Parked(failure=failure):
-                if record.attempts and record.attempts[-1].failure is failure:
-                    self._count_refusal(failure)
-                    self.maybe_billed += failure.row.maybe_billed
-                self.maybe_billed += isinstance(event, Parked) and event.sent
-            case Cancelled(sent=sent) | Expired(sent=sent):
+                self._count_answer(usage, cost)
+            case Kept(instead_of=Expired(sent=sent)) | Cancelled(sent=sent) | Expired(sent=sent):
                 self.maybe_billed += sent
+            case Kept(instead_of=Failed(failure=failure)):
+                self._count_attempt(record, failure)
+            case Failed(failure=failure) | Parked(failure=failure):
+                self._count_attempt(record, failure)
+                self.maybe_billed += isinstance(event, Parked) and event.sent
             case _:
                 return
         if record.state.final:
             self.ended[record.state] += 1
 
+    def sums(self) -> Sums:
+        """As `Status` names them."""
+        ended = self.ended
+        return Sums(
+            succeeded=ended[JobState.SUCCEEDED],
+            failed=ended[JobState.FAILED],
+            cancelled=ended[JobState.CANCELLED],
+            expired=ended[JobState.EXPIRED],
+            sends=self.sends,
+            retries=self.retries,
+            refused_429=self.refused_429,
+            refused_529=self.refused_529,
+            maybe_billed=self.maybe_billed,
+            usage=self.usage,
+            cost=self.cost,
+            cost_unknown=self.cost_unknown,
+            repaired=self.repaired,
+            followed_up=self.followed_up,
+        )
+
     def room_in(self, now: float) -> float:
         """Seconds until a place in the queue is probably free: the mean time between two endings so far."""
         ended = sum(self.ended.values())
         return min(60.0, max(0.1, (now - self._started) / ended)) if ended else 1.0
+
+    def _count_attempt(self, record: JobRecord, failure: Failure) -> None:
+        """The failure of an attempt, unless it concerns a job that had none."""
+        if record.attempts and record.attempts[-1].failure is failure:
+            self._count_refusal(failure)
+            self.maybe_billed += failure.row.maybe_billed
+
+    def _count_answer(self, usage: Usage, cost: float | None) -> None:
+        self.usage += usage
+        if cost is None:
+            self.cost_unknown += 1
+        else:
+            self.cost += cost
 
     def _count_refusal(self, failure: Failure) -> None:
         self.refused_429 += failure.status == 429

@@ -8,17 +8,23 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
+from headway.preflight.policy import RepairPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Priority, tenant and deadline of a job."""
+    """What a caller asks for beside the request itself."""
 
     priority: Priority = Priority.NORMAL
     tenant: str = ""
     deadline: float | None = None
     """Seconds from now."""
+    repair: RepairPolicy | None = None
+    """``None``: the scheduler's."""
+    follow_up: FollowUp | None = None
+    """``None``: the scheduler's."""
 
 
 USUAL: Final = Terms()

@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
 
+from headway.core.amendment import Held
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import (
     Cancelled,
     Expired,
     Failed,
     JobEvent,
+    Kept,
     Parked,
     RetryScheduled,
     Started,
     Succeeded,
 )
 from headway.core.failure import Failure, failure_of
-from headway.core.reservation import Refusal, RefusalKind
-from headway.core.retry import GiveUp, Retry, RetryPolicy
+from headway.core.follow_up import kept, whole_body
+from headway.core.retry import GiveUp, Repair, Retry, RetryPolicy
 from headway.core.retry_quota import RetryQuota
 from headway.core.tokens import TokenEstimator
 from headway.core.usage import NO_USAGE, Usage
@@ -31,6 +33,7 @@ from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.flow import Flow
+from headway.runtime.grants import end_grant
 from headway.runtime.handle import Interrupt, Job
 from headway.runtime.recorder import Recorder
 
@@ -40,13 +43,6 @@ if TYPE_CHECKING:
     from headway.core.outcome import Ending
 
 log: Final = logging.getLogger("headway")
-
-_REFUSALS: Final = {
-    ErrorKind.RATE_LIMIT: RefusalKind.RATE,
-    ErrorKind.RAMP_LIMIT: RefusalKind.RAMP,
-    ErrorKind.CONCURRENCY_LIMIT: RefusalKind.CONCURRENCY,
-    ErrorKind.OVERLOADED: RefusalKind.OVERLOAD,
-}
 
 
 class Desk(Protocol):
@@ -73,6 +69,26 @@ class Desk(Protocol):
         ...
 
 
+class Amends(Protocol):
+    """Who amends the requests of jobs. (It makes the job's next event and puts it back into the queue.)"""
+
+    def may_repair(self, job: Job[Message], failure: Failure) -> bool:
+        """A repair that was asked for may help against this failure."""
+        ...
+
+    async def repair(self, job: Job[Message], failure: Failure) -> None:
+        """Mend the request and queue it again, or end the job with the failure."""
+        ...
+
+    async def follow(self, job: Job[Message], answer: Held, usage: Usage, cost: float | None) -> bool:
+        """Send what follows a complete answer; false when nothing does."""
+        ...
+
+    def reroute(self, job: Job[Message], failure: Failure) -> bool:
+        """Go on with another model; false when there is none, or no reason to."""
+        ...
+
+
 class Worker:
     """Runs attempts. It holds no state of a job: that lives in the job's record."""
 
@@ -82,7 +98,7 @@ class Worker:
         recorder: Recorder,
         desk: Desk,
         policy: RetryPolicy,
-        quota: RetryQuota,
+        amends: Amends,
         flow: Flow,
         estimator: Callable[[str], TokenEstimator],
     ) -> None:
@@ -90,7 +106,8 @@ class Worker:
         self._recorder = recorder
         self._desk = desk
         self._policy = policy
-        self._quota = quota
+        self._amends = amends
+        self._quota = RetryQuota(loop_time())
         self._flow = flow
         self._estimator = estimator
         self._random: Callable[[], float] = random.random
@@ -164,7 +181,7 @@ class Worker:
         self._desk.close(job, ending, None)
 
     async def _send(self, job: Job[Message]) -> Reply | Rejection:
-        request = job.record.request
+        request = job.record.sending
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
@@ -187,19 +204,26 @@ class Worker:
         now = loop_time()
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
-        request = job.record.request
+        request = job.record.sending
         self._estimator(request.model).learn(job.size, reply.usage)
         usage = earlier + reply.usage
         cost = self._desk.cost_of(request.model, usage)
-        event = Succeeded(now, reply.body, usage, reply.stop_reason, reply.request_id, cost)
-        await self._conclude(job, event, reply.message)
+        answer = Held(whole_body(job.record, reply.body), reply.stop_reason, reply.request_id)
+        if await self._amends.follow(job, answer, usage, cost):
+            return
+        whole = answer.body is reply.body
+        message = reply.message if whole else self._transport.revive(answer.body, request)
+        event = Succeeded(now, answer.body, usage, reply.stop_reason, reply.request_id, cost)
+        await self._conclude(job, event, message)
 
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection, *, last: bool) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
-        budget_wait = _end_grant(grant, rejection, now, jitter)
+        budget_wait = end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
             await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
+            return
+        if not last and self._amends.reroute(job, failure):
             return
         decision = (
             GiveUp(failure)
@@ -212,6 +236,7 @@ class Worker:
                 jitter=jitter,
                 budget_wait=budget_wait,
                 quota_wait=self._quota.wait(now),
+                repairable=self._amends.may_repair(job, failure),
             )
         )
         match decision:
@@ -221,6 +246,8 @@ class Worker:
                 self._recorder.note(job, RetryScheduled(now, failure, not_before))
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
+            case Repair():
+                await self._amends.repair(job, failure)
             case GiveUp(failure=final):
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
@@ -228,8 +255,11 @@ class Worker:
                     await self._conclude(job, _ending_event(now, told), None)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
+        event = kept(job.record, event)
         ending = await self._recorder.commit(job, event)
         assert ending is not None
+        if isinstance(event, Kept) and ending.body is not None:
+            message = self._transport.revive(ending.body, job.record.request)
         self._desk.close(job, ending, message)
 
     async def give_up(self, job: Job[Message], failure: Failure) -> None:
@@ -261,24 +291,6 @@ def _deadline(job: Job[Message]) -> float:
 def _streamed(job: Job[Message]) -> bool:
     """A plain answer has taken too long once: the next ones come as a stream."""
     return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
-
-
-def _end_grant(grant: Grant, rejection: Rejection, now: float, jitter: float) -> float:
-    """End the grant of a failed attempt as its failure says; the seconds the budget asks this job to wait."""
-    failure = rejection.failure
-    if failure.row.throttle:
-        # The store reads the report with the refusal: what it says of the level must not come before it.
-        refusal = Refusal(_REFUSALS[failure.kind], failure.retry_after, rejection.report)
-        return grant.refuse(refusal, now, jitter)
-    if rejection.report:
-        grant.observe(rejection.report, now)
-    if rejection.usage is not None:
-        grant.settle(rejection.usage, now)
-    elif failure.row.maybe_billed:
-        grant.forfeit(now)
-    else:
-        grant.release(now)
-    return 0.0
 
 
 def _ending_event(now: float, final: Failure) -> JobEvent:

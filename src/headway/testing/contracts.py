@@ -14,9 +14,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import TypeAlias, TypeVar
+from collections.abc import Sequence
 
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
@@ -27,61 +25,25 @@ from headway.core.events import (
     Parked,
     RetryScheduled,
     Started,
-    Succeeded,
 )
-from headway.core.failure import Failure, failure_of
+from headway.core.failure import failure_of
 from headway.core.job import JobRecord, JobState, advance
 from headway.core.outcome import Ending, ending_of
 from headway.core.request import Request
-from headway.core.usage import Usage
 from headway.errors import JournalError
-from headway.ports import Journal
-
-T = TypeVar("T")
-NewJournal: TypeAlias = Callable[[], Journal]
-
-FAILURE = Failure(
-    ErrorKind.INVALID_REQUEST, "max_tokens: too large", 400, "invalid_request_error", request_id="r1"
+from headway.testing.amendment_contract import AmendmentContract
+from headway.testing.journal_play import (
+    DONE,
+    FAILURE,
+    NewJournal,
+    collect,
+    error_of,
+    opened,
+    play,
+    sample_record,
 )
-DONE = Succeeded(3.5, '{"content": "žluť \\ud83d\\n"}', Usage(11, 7, 1, 2, 3), "end_turn", "req_7", 0.000123)
 
-
-def sample_record(key: str, text: str = "Hello") -> JobRecord:
-    """A new job."""
-    messages = [{"role": "user", "content": text}]
-    return JobRecord(0, key, Request({"model": "m", "max_tokens": 8, "messages": messages}, custom_id=key))
-
-
-async def play(journal: Journal, record: JobRecord, *events: JobEvent) -> tuple[JobRecord, Ending | None]:
-    """Let events happen to an admitted job, each stored; returns the last record and ending."""
-    ending = None
-    for event in events:
-        record = advance(record, event)
-        ending = ending_of(record, event)
-        await journal.write(record, event, ending)
-    return record, ending
-
-
-async def collect(items: AsyncIterator[T]) -> list[T]:
-    """All of them."""
-    return [item async for item in items]
-
-
-@asynccontextmanager
-async def _opened(journal: Journal) -> AsyncGenerator[Journal, None]:
-    await journal.open()
-    try:
-        yield journal
-    finally:
-        await journal.aclose()
-
-
-async def _error_of(call: Awaitable[object]) -> Exception | None:
-    try:
-        await call
-    except Exception as error:  # noqa: BLE001 - the caller says which
-        return error
-    return None
+__all__ = ["DONE", "FAILURE", "JournalContract", "NewJournal", "collect", "play", "sample_record"]
 
 
 class AdmissionContract:
@@ -89,14 +51,14 @@ class AdmissionContract:
 
     async def test_new_jobs_are_unknown_once(self, new_journal: NewJournal) -> None:
         records = [sample_record("a"), sample_record("b")]
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             assert list(await journal.admit(records)) == [None, None]
             again = await journal.admit([*records, sample_record("c")])
         assert [stored and stored.same_request for stored in again] == [True, True, None]
         assert all(stored is None or (stored.ending is None and stored.sends == 0) for stored in again)
 
     async def test_another_request_under_a_known_key_is_told_apart(self, new_journal: NewJournal) -> None:
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit([sample_record("a")])
             (stored,) = await journal.admit([sample_record("a", "Something else")])
         assert stored is not None
@@ -104,7 +66,7 @@ class AdmissionContract:
 
     async def test_a_key_twice_in_one_call_is_known_the_second_time(self, new_journal: NewJournal) -> None:
         records = [sample_record("a"), sample_record("a"), sample_record("a", "Other")]
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             first, second, third = await journal.admit(records)
             assert len(await collect(journal.unfinished())) == 1
         assert first is None
@@ -113,17 +75,17 @@ class AdmissionContract:
 
     async def test_unfinished_requests_come_back_in_order(self, new_journal: NewJournal) -> None:
         records = [sample_record(f"key {number}", f"žluť \U0001f600 {number}") for number in range(1201)]
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit(records)
             await play(journal, records[600], Started(1.0), DONE)
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             found = await collect(journal.unfinished())
         assert found == [(r.key, r.request) for r in records if r.key != "key 600"]
 
     async def test_a_request_that_json_cannot_hold_enters_nothing(self, new_journal: NewJournal) -> None:
         bad = JobRecord(0, "bad", Request({"model": "m", "max_tokens": 1, "messages": [object()]}))
-        async with _opened(new_journal()) as journal:
-            error = await _error_of(journal.admit([sample_record("a"), bad]))
+        async with opened(new_journal()) as journal:
+            error = await error_of(journal.admit([sample_record("a"), bad]))
             assert isinstance(error, ValueError)
             assert list(await journal.admit([sample_record("a")])) == [None]
 
@@ -140,7 +102,7 @@ class WritingContract:
             "expired": (Started(1.0), Expired(4.0, failure_of(ErrorKind.DEADLINE, "too late"))),
         }
         expected: list[Ending] = []
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             for name, events in paths.items():
                 record = sample_record(name)
                 await journal.admit([record])
@@ -150,7 +112,7 @@ class WritingContract:
                 assert ending is not None
                 expected.append(ending)
             assert [ending for _, ending in await collect(journal.endings())] == expected
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             numbered = await collect(journal.endings())
             assert [ending for _, ending in numbered] == expected
             numbers = [number for number, _ in numbered]
@@ -161,12 +123,12 @@ class WritingContract:
 
     async def test_a_parked_job_stays_queued(self, new_journal: NewJournal) -> None:
         record = sample_record("a")
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit([record])
             parked = Parked(2.0, failure_of(ErrorKind.STOPPED, "stopped"), sent=True)
             _, ending = await play(journal, record, Started(1.0), parked)
             assert ending is not None and ending.resumable
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             assert journal.recovered == 0
             (stored,) = await journal.admit([record])
             assert await collect(journal.endings()) == []
@@ -174,21 +136,21 @@ class WritingContract:
 
     async def test_what_is_wrong_with_one_write_fails_that_write_only(self, new_journal: NewJournal) -> None:
         record, stranger = sample_record("a"), sample_record("stranger")
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit([record])
             done, _ = await play(journal, record, Started(1.0), DONE)
             again = Failed(4.0, FAILURE)
             assert isinstance(
-                await _error_of(journal.write(done, again, ending_of(done, again))), JournalError
+                await error_of(journal.write(done, again, ending_of(done, again))), JournalError
             )
             started = advance(stranger, Started(1.0))
-            assert isinstance(await _error_of(journal.write(started, Started(1.0), None)), JournalError)
+            assert isinstance(await error_of(journal.write(started, Started(1.0), None)), JournalError)
             endings = await collect(journal.endings())
         assert [(ending.key, ending.state) for _, ending in endings] == [("a", JobState.SUCCEEDED)]
 
     async def test_a_cancelled_wait_loses_nothing(self, new_journal: NewJournal) -> None:
         records = [sample_record(str(number)) for number in range(40)]
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit(records)
             tasks = [asyncio.create_task(play(journal, record, Started(1.0))) for record in records]
             await asyncio.sleep(0)
@@ -201,7 +163,7 @@ class WritingContract:
     async def test_endings_are_stable_while_writes_go_on(self, new_journal: NewJournal) -> None:
         records = [sample_record(str(number)) for number in range(1100)]
         seen: list[str] = []
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit(records)
             await asyncio.gather(*(play(journal, record, Started(1.0), DONE) for record in records[:1050]))
             async for _, ending in journal.endings():
@@ -218,12 +180,12 @@ class ResumeContract:
     async def test_what_was_in_flight_is_queued_again_and_counted(self, new_journal: NewJournal) -> None:
         records = [sample_record(name) for name in ("running", "waiting", "queued")]
         later = RetryScheduled(2.0, failure_of(ErrorKind.OVERLOADED, "later"), 60.0)
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit(records)
             await play(journal, records[0], Started(1.0))
             await play(journal, records[1], Started(1.0), later)
         for recovered in (1, 0):
-            async with _opened(new_journal()) as journal:
+            async with opened(new_journal()) as journal:
                 assert journal.recovered == recovered
                 assert [key for key, _ in await collect(journal.unfinished())] == [
                     "running",
@@ -236,13 +198,13 @@ class ResumeContract:
 
     async def test_failed_jobs_are_reopened_only_when_asked(self, new_journal: NewJournal) -> None:
         records = [sample_record(name) for name in ("failed", "succeeded", "cancelled")]
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit(records)
             await play(journal, records[0], Started(1.0), Failed(2.0, FAILURE))
             await play(journal, records[1], Started(1.0), DONE)
             await play(journal, records[2], Cancelled(2.0))
             last = max([number for number, _ in await collect(journal.endings())])
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             assert all(known and known.ending for known in await journal.admit(records))
             failed, succeeded, cancelled = await journal.admit(records, reopen_failed=True)
             assert failed is not None and failed.ending is None and failed.sends == 1
@@ -255,7 +217,7 @@ class ResumeContract:
         assert numbers[-1] > last, "sequence numbers are never used again"
 
     async def test_another_request_is_not_reopened(self, new_journal: NewJournal) -> None:
-        async with _opened(new_journal()) as journal:
+        async with opened(new_journal()) as journal:
             await journal.admit([sample_record("a")])
             await play(journal, sample_record("a"), Started(1.0), Failed(2.0, FAILURE))
             (stored,) = await journal.admit([sample_record("a", "Other")], reopen_failed=True)
@@ -268,8 +230,8 @@ class ResumeContract:
         await journal.open()
         await journal.aclose()
         await journal.aclose()
-        assert isinstance(await _error_of(journal.admit([sample_record("a")])), JournalError)
+        assert isinstance(await error_of(journal.admit([sample_record("a")])), JournalError)
 
 
-class JournalContract(AdmissionContract, WritingContract, ResumeContract):
+class JournalContract(AdmissionContract, WritingContract, ResumeContract, AmendmentContract):
     """All of it: what `headway.ports.Journal` promises."""

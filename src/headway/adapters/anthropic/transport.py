@@ -64,6 +64,11 @@ class AnthropicTransport:
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
 
     @property
+    def client(self) -> AsyncAnthropic:
+        """What it sends through."""
+        return self._client
+
+    @property
     def account(self) -> str:
         """Base URL and a hash of the credential: names the limits, does not reveal the key."""
         return self._account

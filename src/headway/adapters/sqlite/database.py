@@ -9,7 +9,7 @@ from pathlib import Path
 from headway.adapters.sqlite import meta
 from headway.adapters.sqlite.inspection import inspect
 from headway.adapters.sqlite.lock import JournalLock, Witness
-from headway.adapters.sqlite.schema import VERSION, connect, create_tables, make_durable
+from headway.adapters.sqlite.schema import VERSION, connect, create_tables, make_durable, migrate
 from headway.errors import JournalError
 
 
@@ -40,7 +40,11 @@ class Database:
             raise
         try:
             make_durable(self.connection)
-            self._read_identity() if known else self._create()
+            if known:
+                self._read_identity()
+                self._update()
+            else:
+                self._create()
             self._file = _file_id(path)
         except BaseException:
             self.close()
@@ -58,6 +62,16 @@ class Database:
     def _read_identity(self) -> None:
         self._identity = meta.get(self.connection, meta.IDENTITY) or ""
         self._commits = int(meta.get(self.connection, meta.COMMITS) or 0)
+
+    def _update(self) -> None:
+        """A journal of an older version gets the tables it lacks."""
+        version = int(meta.get(self.connection, meta.SCHEMA) or 0)
+        if version == VERSION:
+            return
+        self.connection.execute("BEGIN EXCLUSIVE")
+        migrate(self.connection, version)
+        meta.put(self.connection, meta.SCHEMA, str(VERSION))
+        self.connection.execute("COMMIT")
 
     @property
     def changes(self) -> int:

@@ -15,7 +15,7 @@ from headway.adapters.sqlite import meta
 from headway.adapters.sqlite.fault import damaged
 from headway.adapters.sqlite.lock import Witness
 from headway.adapters.sqlite.rows import RowError
-from headway.adapters.sqlite.schema import APPLICATION, TABLES, VERSION, connect
+from headway.adapters.sqlite.schema import APPLICATION, VERSION, connect, tables_of
 from headway.errors import JournalError
 
 SMALL: Final = 1_000_000_000
@@ -100,8 +100,8 @@ def _check_tables(
         return False
     if application != APPLICATION:
         raise JournalError(f"{path}: a SQLite database, but not a journal of headway; choose another path")
-    _check_version(connection, path)
-    ours = [table.encode() for table in TABLES]
+    version = _check_version(connection, path)
+    ours = [table.encode() for table in tables_of(version)]
     if [table for table in tables if table in ours] != ours:
         raise damaged(path, "its tables are not those of a journal")
     _check_witness(connection, path, witness)
@@ -110,7 +110,7 @@ def _check_tables(
     return True
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
     meta.check(connection)
     version = meta.get(connection, meta.SCHEMA)
     if version is None or not version.isdigit():
@@ -120,6 +120,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: written by a newer headway (schema {version}, this one knows {VERSION}); "
             "upgrade headway or choose another journal"
         )
+    return int(version)
 
 
 def _check_witness(connection: sqlite3.Connection, path: Path, witness: Witness | None) -> None:

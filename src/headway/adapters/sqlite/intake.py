@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from headway.adapters.sqlite.reading import ending_of_job
+from headway.adapters.sqlite.reading import amendment_of_job, ending_of_job
 from headway.adapters.sqlite.rows import (
     JobRow,
     RowError,
     Text,
+    amendment_columns,
     checksum,
     ending_columns,
     job_row,
@@ -24,7 +25,8 @@ from headway.adapters.sqlite.rows import (
     storable,
     text_of,
 )
-from headway.core.events import JobEvent, Recovered, Reopened, RetryScheduled
+from headway.core.amendment import Amendment
+from headway.core.events import Continued, JobEvent, Recovered, Reopened, Repaired, Rerouted, RetryScheduled
 from headway.core.job import JobRecord, JobState, advance
 from headway.core.outcome import Ending
 from headway.core.request import Request
@@ -57,7 +59,7 @@ def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_faile
     job, digest, state, sends, maybe_billed, check = known
     if checksum(row.key, state, sends, maybe_billed) != check:
         raise RowError(_STATE)
-    stored = Stored(digest == row.hash, sends, maybe_billed)
+    stored = Stored(digest == row.hash, sends, maybe_billed, amendment=amendment_of_job(connection, job))
     if not state_of(state).final:
         return stored
     if stored.same_request and reopen_failed and state_of(state) in _REOPENED:
@@ -93,13 +95,26 @@ def write(connection: sqlite3.Connection, record: JobRecord, event: JobEvent, en
     )
     if changed.rowcount == 0:
         raise _refusal(connection, key, record, event)
+    if isinstance(event, Repaired | Rerouted | Continued):
+        _keep(connection, key, record.amendment)
     if ending is None or ending.resumable:
         return
+    if record.amendment.params is not None:
+        connection.execute("DELETE FROM amendments WHERE id = (SELECT id FROM jobs WHERE key = ?)", (key,))
     columns = ending_columns(ending)
     connection.execute(
         "INSERT INTO endings (job, key, state, body, facts, ended, checksum)"
         " SELECT id, ?, ?, ?, ?, ?, ? FROM jobs WHERE key = ?",
         (*columns, now, checksum(*columns), key),
+    )
+
+
+def _keep(connection: sqlite3.Connection, key: Text, amendment: Amendment) -> None:
+    """What is sent for an unfinished job, beside the request that it was given as."""
+    connection.execute(
+        "INSERT INTO amendments (id, amendment, checksum) SELECT id, ?, ? FROM jobs WHERE key = ?"
+        " ON CONFLICT (id) DO UPDATE SET amendment = excluded.amendment, checksum = excluded.checksum",
+        (*amendment_columns(amendment), key),
     )
 
 

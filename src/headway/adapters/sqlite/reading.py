@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from headway.adapters.sqlite.rows import (
     RowError,
+    amendment_of_columns,
     checksum,
     ending_of_columns,
     request_of,
@@ -15,6 +16,7 @@ from headway.adapters.sqlite.rows import (
     storable,
     text_of,
 )
+from headway.core.amendment import Amendment
 from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.core.request import Request
@@ -33,6 +35,12 @@ def ending_of_job(connection: sqlite3.Connection, job: int) -> Ending:
     if row is None:
         raise RowError("a finished job without an ending")
     return ending_of_columns(*row)
+
+
+def amendment_of_job(connection: sqlite3.Connection, job: int) -> Amendment | None:
+    """What was made of a job's request, if it is not finished and anything was."""
+    row = connection.execute("SELECT amendment, checksum FROM amendments WHERE id = ?", (job,)).fetchone()
+    return None if row is None else amendment_of_columns(*row)
 
 
 def last_ending(connection: sqlite3.Connection) -> int:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final, cast
 
+from headway.core.amendment import Amendment
+from headway.core.change import Change
 from headway.core.job import JobRecord, JobState
 from headway.core.outcome import Ending, failure_from_json, failure_to_json
 from headway.core.request import CALL_OPTIONS, Request
@@ -162,9 +164,25 @@ def _is_json(value: object) -> bool:
     return True
 
 
+def amendment_columns(amendment: Amendment) -> tuple[Text, int]:
+    """An amendment as JSON, and its checksum."""
+    text = storable(amendment.to_json())
+    return text, checksum(text)
+
+
+def amendment_of_columns(stored: bytes, check: int) -> Amendment:
+    """The inverse; raises `RowError` when the row was damaged."""
+    if checksum(stored) != check:
+        raise RowError("an amendment that does not agree with its checksum")
+    try:
+        return Amendment.from_json(text_of(stored))
+    except (ValueError, KeyError, TypeError):
+        raise RowError("an amendment that makes no sense") from None
+
+
 def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
     """Key, state, body and facts (JSON) of an ending."""
-    facts = {
+    facts: dict[str, object] = {
         "failure": None if ending.failure is None else failure_to_json(ending.failure),
         "usage": {name: getattr(ending.usage, name) for name in _USAGE},
         "stop_reason": ending.stop_reason,
@@ -176,6 +194,8 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
         "running_seconds": ending.running_seconds,
         "resumable": ending.resumable,
     }
+    if ending.changes:
+        facts["changes"] = [change.to_json() for change in ending.changes]
     body = None if ending.body is None else storable(ending.body)
     return storable(ending.key), ending.state.value, body, json.dumps(facts, separators=(",", ":"))
 
@@ -187,11 +207,13 @@ def ending_of_columns(key: bytes, state: bytes, body: bytes | None, facts: bytes
     known = cast("dict[str, object]", json.loads(facts))
     failure = cast("dict[str, object] | None", known.pop("failure"))
     usage = Usage(**cast("dict[str, int]", known.pop("usage")))
+    changes = cast("list[dict[str, object]]", known.pop("changes", ()))
     return Ending(
         text_of(key),
         state_of(state),
         None if body is None else text_of(body),
         None if failure is None else failure_from_json(failure),
         usage,
+        changes=tuple(Change.from_json(change) for change in changes),
         **known,  # type: ignore[arg-type]
     )

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-VERSION: Final = 1
-"""Of the tables below; a journal of a newer version is refused."""
+VERSION: Final = 2
+"""Of the tables below; a journal of a newer version is refused, one of an older is brought up to date."""
 APPLICATION: Final = 0x48445759
 """``HDWY``: what a journal has in its header's application id."""
 
+AMENDMENTS: Final = """CREATE TABLE amendments (
+    id INTEGER PRIMARY KEY REFERENCES jobs (id),
+    amendment TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+)"""
+"""Since version 2: what repairs and follow-ups made of a request that is not finished."""
 TABLES: Final = (
+    AMENDMENTS,
     """CREATE TABLE endings (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     job INTEGER NOT NULL UNIQUE REFERENCES jobs (id),
@@ -80,3 +87,15 @@ def create_tables(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION}")
     for table in TABLES:
         connection.execute(table)
+
+
+def tables_of(version: int) -> tuple[str, ...]:
+    """The tables of a journal of that version, in the order of their names."""
+    return tuple(table for table in TABLES if version >= 2 or table is not AMENDMENTS)
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Bring the tables of an older journal up to date; call inside a transaction."""
+    for table in TABLES:
+        if table not in tables_of(version):
+            connection.execute(table)

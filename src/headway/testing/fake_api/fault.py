@@ -45,6 +45,8 @@ class FaultKind(StrEnum):
     """200 ``text/event-stream`` with an empty body."""
     STREAM_JSON = "stream_json"
     """200 with a JSON message although a stream was asked for."""
+    STOP = "stop"
+    """A good answer that ends for another reason: ``stop_reason``."""
     HEADERS = "headers"
     """Changes the headers of an otherwise normal answer: ``headers`` (null removes one), ``retry_after``."""
     HEADERS_MISSING = "headers_missing"
@@ -55,7 +57,9 @@ class FaultKind(StrEnum):
     """In the window an unseen user takes ``share`` of every refill."""
 
 
-BODY_KINDS: Final = frozenset({FaultKind.BODY_CUT, FaultKind.BODY_TRUNCATED, FaultKind.BODY_MALFORMED})
+BODY_KINDS: Final = frozenset(
+    {FaultKind.BODY_CUT, FaultKind.BODY_TRUNCATED, FaultKind.BODY_MALFORMED, FaultKind.STOP}
+)
 """Meaningful only for a JSON reply: they leave streams alone."""
 STREAM_KINDS: Final = frozenset(kind for kind in FaultKind if kind.startswith("stream_"))
 """Meaningful only for a streamed reply."""
@@ -108,6 +112,8 @@ class FaultRule:
     after_events: int = 3
     how: Literal["fin", "rst"] = "fin"
     """The connection ends in order (the client sees an incomplete body) or is reset."""
+    stop_reason: Literal["pause_turn", "refusal", "model_context_window_exceeded"] = "refusal"
+    """Of ``stop``."""
     after_work: bool = False
     """``status``, ``reset``, ``hang``: only once the reply has been generated and billed."""
     limits: FakeLimits | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from dataclasses import replace
 
 from headway.testing.fake_api.exchange import Exchange, GoneError
 from headway.testing.fake_api.fault import FaultKind, FaultRule
@@ -109,6 +110,8 @@ class _Visit:
             await self._refuse(call, ledger, refusal)
             return
         reply = compose(call.body, call.digest, self.site.config)
+        if self.verdict.fault is not None and self.verdict.fault.kind is FaultKind.STOP:
+            reply = replace(reply, stop_reason=self.verdict.fault.stop_reason, tool=None)
         self.recorder.admitted(now, call.job, call.input_tokens, reply.output_tokens)
         at_admission = self._rate_headers(ledger, now) if self._describes_admission else None
         generation = ledger.generate(now + reply.ttft, reply.output_tokens, reply.speed)

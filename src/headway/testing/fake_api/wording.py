@@ -36,23 +36,30 @@ def usage(input_tokens: int, output_tokens: int) -> dict[str, object]:
 
 def message(message_id: str, model: str, input_tokens: int, reply: Reply) -> dict[str, object]:
     """The whole Message."""
-    if reply.tool is None:
-        content: dict[str, object] = {"type": "text", "text": reply.text}
-    else:
-        tool_id, name = reply.tool
-        content = {"type": "tool_use", "id": tool_id, "name": name, "input": _whole(reply.text)}
+    refused = reply.stop_reason == "refusal"
     return {
         "id": message_id,
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [content] if reply.output_tokens else [],
+        "content": _content(message_id, reply) if reply.output_tokens and not refused else [],
         "stop_reason": reply.stop_reason,
         "stop_sequence": None,
-        "stop_details": None,
+        "stop_details": {"type": "refusal", "category": "cyber", "explanation": None} if refused else None,
         "container": None,
         "usage": usage(input_tokens, reply.output_tokens),
     }
+
+
+def _content(message_id: str, reply: Reply) -> list[dict[str, object]]:
+    if reply.tool is not None:
+        tool_id, name = reply.tool
+        return [{"type": "tool_use", "id": tool_id, "name": name, "input": _whole(reply.text)}]
+    text: dict[str, object] = {"type": "text", "text": reply.text}
+    if reply.stop_reason != "pause_turn":
+        return [text]
+    searching = {"type": "server_tool_use", "id": f"srvtoolu_{message_id[4:]}", "name": "web_search"}
+    return [text, {**searching, "input": {"query": "buckets"}}]
 
 
 def events(message_id: str, model: str, input_tokens: int, reply: Reply, chunk: int) -> list[Event]:

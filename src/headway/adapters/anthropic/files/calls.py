@@ -24,7 +24,7 @@ from headway.core.byte_size import shown
 from headway.core.failure import Failure
 from headway.core.file_policy import FilePolicy
 from headway.core.job import Attempt
-from headway.core.retry import GiveUp, RetryPolicy
+from headway.core.retry import Retry, RetryPolicy
 from headway.preflight.rule import UnrepairableError
 
 if TYPE_CHECKING:
@@ -175,6 +175,6 @@ async def _wait_or_raise(failure: Failure, history: list[Attempt], doing: str) -
         jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
         budget_wait=min(60.0, 2.0 ** (throttled + 1)) * (0.5 + 0.5 * random.random()),  # noqa: S311
     )
-    if isinstance(decision, GiveUp):
+    if not isinstance(decision, Retry):
         raise FilesFailedError(failure, doing) from None
     await anyio.sleep_until(decision.not_before)

@@ -1,0 +1,207 @@
+"""Obeying what is decided about a job's request: repairs before and after sending, follow-ups, other models.
+
+The request as given stays in the record; every amendment is an event, and the job goes back to the queue with
+the size and the budget of what is sent now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from headway.core.amendment import AS_GIVEN, Amendment, Held, Params
+from headway.core.change import Change
+from headway.core.error_kind import ErrorKind
+from headway.core.events import Cancelled, Continued, JobEvent, Repaired, Rerouted, SetAside
+from headway.core.failure import Failure
+from headway.core.follow_up import FollowUp, after_failure, after_reply, rerouted
+from headway.core.tokens import measure
+from headway.core.usage import Usage
+from headway.ports import BudgetKey
+from headway.runtime.clock import loop_time
+from headway.runtime.dispatcher import Dispatcher
+from headway.runtime.handle import Interrupt, Job
+from headway.runtime.inspector import Inspector, needs_tool
+from headway.runtime.job_factory import budget_key
+from headway.runtime.mender import Mender
+from headway.runtime.overloads import Overloads
+from headway.runtime.policies import Policies
+from headway.runtime.recorder import Recorder
+from headway.runtime.roster import Roster
+from headway.runtime.workbench import Workbench
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the engine does with a job that was amended, or could not be."""
+
+    requeue: Callable[[Job[Message]], None]
+    finish: Callable[[Job[Message], JobEvent], Awaitable[None]]
+    """End a job that is not running any more."""
+    expire: Callable[[Job[Message]], None]
+
+
+class Amender:
+    """Amends the requests of jobs."""
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        dispatcher: Dispatcher,
+        roster: Roster,
+        recorder: Recorder,
+        inspector: Inspector,
+        policies: Policies,
+        account: str,
+    ) -> None:
+        self._hooks = hooks
+        self._dispatcher = dispatcher
+        self._roster = roster
+        self._recorder = recorder
+        self._inspector = inspector
+        self._policies = policies
+        self._account = account
+        self._overloads = Overloads()
+        self._workbench = Workbench(inspector, policies.tools)
+        self.release = self._workbench.release
+        self.mender = Mender(self._workbench.mend, done=self._obey, expire=hooks.expire)
+
+    def enter(self, job: Job[Message], stored: Amendment | None) -> None:
+        """A new job goes to the queue, mended first where that was asked for.
+
+        ``stored`` is what an earlier process had made of its request. It counts, unless a tool took part:
+        what a tool did (an upload) may be gone, so the repairs are made again from the request as given.
+        """
+        if stored is not None and not stored.tools:
+            job.record = replace(job.record, amendment=stored)
+            self._refit(job)
+            self._hooks.requeue(job)
+            return
+        if stored is not None:
+            spent = replace(AS_GIVEN, held=stored.held, spent=stored.spent, cost=stored.cost)
+            job.record = replace(job.record, amendment=spent)
+        if job.mended is not None:
+            # Not durable: another process finds the same again in the request as given.
+            event = Repaired(loop_time(), job.mended.body, job.mended.changes)
+            self._recorder.note(job, event, durable=False)
+            job.mended = None
+        if job.guest is None and needs_tool(job.findings, self._inspector.policy_of(job.terms.repair)):
+            self.mender.put(job)
+        else:
+            self._hooks.requeue(job)
+
+    def may_repair(self, job: Job[Message], failure: Failure) -> bool:
+        """A repair that was asked for may help against this failure. (A guest sends its own request.)"""
+        return job.guest is None and self._inspector.may_help(job.record.amendment, failure, job.terms.repair)
+
+    async def repair(self, job: Job[Message], failure: Failure) -> None:
+        """The API refused the request: mend it and queue it again, or end the job with that refusal."""
+        record = job.record
+        tools = self._inspector.tools_after(
+            record.sending.params, record.amendment, failure, job.terms.repair
+        )
+        if tools:
+            self._recorder.note(job, SetAside(loop_time(), failure))
+            self.mender.put(job, failure)
+            return
+        await self._obey(job, self._workbench.mend_at_once(job, failure))
+
+    async def follow(self, job: Job[Message], answer: Held, usage: Usage, cost: float | None) -> bool:
+        """A complete answer came: send what follows it; false when nothing does."""
+        self._overloads.answered(job.budget_key)
+        policy = self._follow_up_of(job)
+        if policy is None or job.interrupt is not None:
+            return False
+        sequel = after_reply(policy, job.record, answer, self._policies.catalog)
+        if sequel is None:
+            return False
+        params, changes = self._fitted(job, sequel.params, sequel.changes)
+        event = Continued(loop_time(), params, changes, sequel.held, usage, sequel.partial, cost)
+        await self._recorder.commit(job, event)  # it was paid for: no crash may forget it
+        self._refit(job)
+        await self._go_on(job)
+        return True
+
+    def reroute(self, job: Job[Message], failure: Failure) -> bool:
+        """Go on with another model, if the failure is the model's and the job names one; false otherwise.
+
+        The jobs that wait for the same model go along.
+        """
+        now, key = loop_time(), job.budget_key
+        overloaded = self._overloads.refused(key, now) if failure.kind is ErrorKind.OVERLOADED else 0.0
+        policy = self._follow_up_of(job)
+        model = after_failure(policy, job.record, failure, overloaded) if policy else None
+        name = job.record.sending.model
+        moved = model is not None and job.interrupt is None
+        if model is not None and moved:
+            self._send_elsewhere(job, model, failure, now)
+            self._hooks.requeue(job)
+        if failure.kind is ErrorKind.NOT_FOUND or overloaded:
+            self._evacuate(key, name, failure, overloaded)
+        return moved
+
+    def _evacuate(self, key: BudgetKey, model: str, failure: Failure, overloaded: float) -> None:
+        """Jobs behind an open circuit never hear a 529 themselves."""
+        now = loop_time()
+        if not self._overloads.sweep(key, now):
+            return
+        for job in self._roster.waiting_for(key):
+            policy = self._follow_up_of(job)
+            if policy is None or not policy.fallback_models:
+                continue
+            if failure.kind is ErrorKind.NOT_FOUND and job.record.sending.model != model:
+                continue
+            other = after_failure(policy, job.record, failure, overloaded)
+            if other is not None and self._dispatcher.discard(job):
+                self._send_elsewhere(job, other, failure, now)
+                self._hooks.requeue(job)
+
+    def _send_elsewhere(self, job: Job[Message], model: str, failure: Failure, now: float) -> None:
+        reason = "the model does not exist" if failure.kind is ErrorKind.NOT_FOUND else "overloaded for long"
+        params, changes = self._fitted(job, *rerouted(job.record, model, reason))
+        self._recorder.note(job, Rerouted(now, params, changes, failure))
+        self._refit(job)
+
+    def _fitted(
+        self, job: Job[Message], params: Params, changes: tuple[Change, ...]
+    ) -> tuple[Params, tuple[Change, ...]]:
+        """A request for another model, mended for it as far as the policy allows."""
+        if params.get("model") == job.record.sending.model:
+            return params, changes
+        mended = self._inspector.mend_for_model(params, job.terms.repair)
+        return mended.body, (*changes, *mended.changes)
+
+    async def _obey(self, job: Job[Message], event: JobEvent) -> None:
+        """A repair is over: the job is queued with its new request, or ends."""
+        if not isinstance(event, Repaired):
+            await self._hooks.finish(job, event)
+            return
+        if event.changes:
+            self._recorder.note(job, event)
+            self._refit(job)
+        self._hooks.requeue(job)
+
+    async def _go_on(self, job: Job[Message]) -> None:
+        """Back to the queue, unless the caller took the job back while its answer was written down."""
+        if job.interrupt is Interrupt.CANCELLED:
+            await self._hooks.finish(job, Cancelled(loop_time()))
+        else:
+            self._hooks.requeue(job)
+
+    def _refit(self, job: Job[Message]) -> None:
+        """Size and budget follow the request; a job keeps its place unless its budget is another one."""
+        sending = job.record.sending
+        job.size = measure(sending.params)
+        key = budget_key(self._account, sending)
+        if key != job.budget_key:
+            job.move(key)
+        job.entry.not_before = 0.0
+
+    def _follow_up_of(self, job: Job[Message]) -> FollowUp | None:
+        if job.guest is not None:
+            return None
+        return self._policies.follow_up if job.terms.follow_up is None else job.terms.follow_up

@@ -1,0 +1,177 @@
+"""Looking requests over before they are paid for, and finding repairs for those that the API refused.
+
+Everything here is decided at once; what takes time (tools) is only named.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from headway.core.amendment import Amendment, Params
+from headway.core.catalog import Catalog
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import Failure
+from headway.core.request import Request, RequestError
+from headway.core.tokens import TokenEstimator
+from headway.preflight.check import check
+from headway.preflight.facts import Facts, facts_after, facts_for
+from headway.preflight.finding import Finding, Severity
+from headway.preflight.policy import Mode, RepairPolicy
+from headway.preflight.repair import repair
+from headway.preflight.rule import Mended, Rule, UnrepairableError
+from headway.preflight.rules import all_rules
+
+log: Final = logging.getLogger("headway")
+TOOL_OF: Final = {"images": "images", "size": "files", "files": "files"}
+"""The tool that repairs for a rule after a refusal that its check did not foresee."""
+_OWN_UPLOADS: Final = "files"
+"""The rule that concerns only files which headway itself uploaded for the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What was found in a request, and what was mended at once."""
+
+    findings: tuple[Finding, ...] = ()
+    mended: Mended | None = None
+
+
+UNSEEN: Final = Inspected()
+"""Nothing was found."""
+
+
+class Inspector:
+    """Applies the rules as the policy says; counts findings and logs each kind of them once."""
+
+    def __init__(
+        self, policy: RepairPolicy, catalog: Catalog, estimator: Callable[[str], TokenEstimator]
+    ) -> None:
+        self._policy = policy
+        self._catalog = catalog
+        self._estimator = estimator
+        self._told: set[tuple[str, str]] = set()
+        self.found: Counter[str] = Counter()
+        """Findings by rule."""
+
+    def policy_of(self, own: RepairPolicy | None) -> RepairPolicy:
+        """The policy of a job: its own or the scheduler's."""
+        return self._policy if own is None else own
+
+    def look(self, request: Request, own: RepairPolicy | None, *, as_it_is: bool = False) -> Inspected:
+        """Check a new request; in mode ``repair`` mend what can be mended at once. ``as_it_is``: only report.
+
+        Raises `RequestError` for what a rule in mode ``strict`` finds, or one in mode ``repair`` cannot mend.
+        """
+        policy = self.policy_of(own)
+        body = request.params
+        facts = self._facts(body, policy)
+        findings = self._check(body, facts, policy)
+        if not findings:
+            return UNSEEN
+        self._tell(findings, request.model)
+        if as_it_is:
+            return Inspected(tuple(findings))
+        _refuse(findings, policy, Mode.STRICT)
+        if not any(policy.mode(finding.rule) is Mode.REPAIR for finding in findings):
+            return Inspected(tuple(findings))
+        try:
+            mended = repair(body, facts, policy)
+        except UnrepairableError as error:
+            raise RequestError(_path(findings, policy), f"{error}") from None
+        _refuse(self.remaining(mended.body, own), policy, Mode.REPAIR)
+        return Inspected(tuple(findings), mended if mended.changes else None)
+
+    def remaining(self, body: Params, own: RepairPolicy | None) -> list[Finding]:
+        """What the rules in mode ``repair`` still find in a body."""
+        policy = self.policy_of(own)
+        found = self._check(body, self._facts(body, policy), policy)
+        return [finding for finding in found if policy.mode(finding.rule) is Mode.REPAIR]
+
+    def may_help(self, amendment: Amendment, failure: Failure, own: RepairPolicy | None) -> bool:
+        """Some rule in mode ``repair`` can help against this refusal, and the job's repairs are not used up."""
+        policy = self.policy_of(own)
+        used_up = len(amendment.repairs) >= policy.attempts
+        return not used_up and any(True for _ in _rules_after(failure.kind, amendment, policy))
+
+    def mend_after(self, body: Params, failure: Failure, own: RepairPolicy | None) -> Mended:
+        """The body with everything mended that needs no tool. Raises `UnrepairableError`."""
+        policy = self.policy_of(own)
+        return repair(body, self._facts(body, policy, failure), policy, after=failure.kind)
+
+    def mend_for_model(self, body: Params, own: RepairPolicy | None) -> Mended:
+        """The body fitted to a model that it was not written for, as far as the policy allows."""
+        policy = self.policy_of(own)
+        try:
+            return repair(body, self._facts(body, policy), policy)
+        except UnrepairableError:
+            return Mended(body, ())
+
+    def tools_after(
+        self, body: Params, amendment: Amendment, failure: Failure, own: RepairPolicy | None
+    ) -> list[str]:
+        """The tools that may help against a refusal."""
+        policy = self.policy_of(own)
+        facts = self._facts(body, policy, failure)
+        tools: list[str] = []
+        for rule in _rules_after(failure.kind, amendment, policy):
+            tools += [finding.tool for finding in rule.check(body, facts) if finding.tool]
+            tools += [TOOL_OF[rule.name]] if rule.name in TOOL_OF else []
+        return list(dict.fromkeys(tools))
+
+    def _check(self, body: Params, facts: Facts, policy: RepairPolicy) -> list[Finding]:
+        """A fault in a rule must not keep a request from being sent: the API has the last word anyhow."""
+        try:
+            return check(body, facts, policy)
+        except Exception as error:  # noqa: BLE001 - see above; the text may quote the prompt
+            self._say_once("preflight", type(error).__name__, "a rule failed (%s): please report it")
+            return []
+
+    def _say_once(self, rule: str, what: str, text: str) -> None:
+        if (rule, what) not in self._told:
+            self._told.add((rule, what))
+            log.warning(text, what)
+
+    def _facts(self, body: Params, policy: RepairPolicy, failure: Failure | None = None) -> Facts:
+        plain = facts_for(body, time.strftime("%Y-%m-%d", time.gmtime()), self._catalog)
+        ratio = self._estimator(str(body.get("model"))).tokens_per_char
+        facts = replace(plain, tokens_per_char=ratio, keep_first_turn=policy.keep_first_turn)
+        return facts if failure is None else facts_after(facts, failure.message)
+
+    def _tell(self, findings: Iterable[Finding], model: str) -> None:
+        for finding in findings:
+            self.found[finding.rule] += 1
+            more = f"{finding} (rule {finding.rule}; further ones are counted, not logged)"
+            self._say_once(finding.rule, model, "%s: " + more.replace("%", "%%"))
+
+
+def needs_tool(findings: Iterable[Finding], policy: RepairPolicy) -> bool:
+    """Something was found that a tool mends, and mending it was asked for."""
+    return any(finding.tool and policy.mode(finding.rule) is Mode.REPAIR for finding in findings)
+
+
+def _rules_after(kind: ErrorKind, amendment: Amendment, policy: RepairPolicy) -> Iterable[Rule]:
+    for rule in all_rules():
+        if kind not in rule.after or policy.mode(rule.name) is not Mode.REPAIR:
+            continue
+        if rule.repair is None and rule.name not in TOOL_OF:
+            continue
+        if rule.name != _OWN_UPLOADS or TOOL_OF[rule.name] in amendment.tools:
+            yield rule
+
+
+def _refuse(findings: Iterable[Finding], policy: RepairPolicy, mode: Mode) -> None:
+    """Raises `RequestError` for the first error of a rule in this mode that no tool will mend."""
+    for finding in findings:
+        helped = mode is Mode.REPAIR and finding.tool is not None
+        if finding.severity is Severity.ERROR and policy.mode(finding.rule) is mode and not helped:
+            raise RequestError(finding.path, f"{finding.problem}. {finding.remedy}")
+
+
+def _path(findings: Iterable[Finding], policy: RepairPolicy) -> str:
+    """The field to name when a repair failed."""
+    return next((f.path for f in findings if policy.mode(f.rule) is Mode.REPAIR), "params")

@@ -1,0 +1,24 @@
+"""What one scheduler does about everything that may go wrong with a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.follow_up import FollowUp
+from headway.core.retry import RetryPolicy
+from headway.preflight.policy import RepairPolicy
+from headway.preflight.tool import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What is done about failures, faulty requests and unfinished answers."""
+
+    retry: RetryPolicy
+    repair: RepairPolicy
+    follow_up: FollowUp | None
+    tools: Callable[[str], Tool]
+    """A tool by its name; raises `UnrepairableError` when it cannot be had."""
+    catalog: Catalog = BUILT_IN
