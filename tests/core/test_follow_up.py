@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from headway.core.amendment import AS_GIVEN, Amendment, Held
+from headway.core.catalog import BUILT_IN
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import Cancelled, Continued, Expired, Failed, Kept, Parked, Started
@@ -234,3 +236,17 @@ def test_an_amendment_comes_back() -> None:
     assert list(found.params["tools"][0]) == ["z", "a"], "the order of keys is part of a prompt"  # type: ignore[index]
     assert "žluť" not in repr(amendment)
     assert Amendment.from_json(AS_GIVEN.to_json()) == AS_GIVEN
+
+
+def test_models_may_be_named_by_their_line() -> None:
+    policy = FollowUp(fallback_models=("newest:sonnet", "claude-haiku-5-5"))
+    assert policy.resolved(BUILT_IN.resolve).fallback_models == ("claude-sonnet-5-5", "claude-haiku-5-5")
+
+
+def test_a_listed_model_has_its_own_maximum() -> None:
+    """What the built-in table does not know, a refreshed catalogue does."""
+    facts = replace(BUILT_IN.models[0], prefix="claude-of-tomorrow", max_output=9000)
+    catalog = replace(BUILT_IN, models=(*BUILT_IN.models, facts))
+    sequel = after_reply(FollowUp(), record(model="claude-of-tomorrow"), answer("max_tokens", CALL), catalog)
+    assert sequel is not None
+    assert sequel.params["max_tokens"] == 4096

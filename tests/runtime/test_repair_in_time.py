@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import anyio
 import pytest
 
-from amend_rig import CAP, Painter, Watch, rules
+from amend_rig import CAP, RULES, Painter, Watch, rules
 from headway import (
     Change,
     ErrorKind,
@@ -21,7 +22,10 @@ from headway import (
     Scheduler,
 )
 from headway.core.events import Repaired, SetAside, Started
-from headway.preflight.rule import UnrepairableError
+from headway.preflight import policy, repair
+from headway.preflight.facts import Body, Facts
+from headway.preflight.rule import Mended, UnrepairableError
+from headway.runtime import inspector
 from headway.testing.transport import ScriptedTransport, refusal, reply
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("rules")]
@@ -288,8 +292,6 @@ async def test_mending_is_cut_off_in_order(images: Painter, way: str, behind: bo
 async def test_a_fault_in_a_rule_does_not_stop_the_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from headway.runtime import inspector
-
     monkeypatch.setattr(inspector, "check", lambda *_: 1 / 0)
     async with scheduler(ScriptedTransport(), repair=REPAIR) as s:
         await s.submit("secret")
@@ -305,3 +307,21 @@ async def test_events_before_the_first_send_are_in_order(images: Painter) -> Non
     assert watch.names() == ["Queued", "Repaired", "Repaired", "Started", "Succeeded"]
     assert isinstance(watch.events[3], Started)
     assert [change.rule for change in outcome.changes] == ["cap", "images"]
+
+
+async def test_a_rule_hears_what_the_api_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[float | None] = []
+
+    def halve(body: Body, facts: Facts) -> Mended:
+        counted.append(facts.counted)
+        return Mended({**body, "max_tokens": 9}, (Change("context", "max_tokens", "too long", 64, 9),))
+
+    (rule,) = (rule for rule in RULES if rule.name == "context")
+    for module in (policy, repair, inspector):
+        monkeypatch.setattr(module, "all_rules", lambda: (replace(rule, repair=halve),))
+    message = "prompt is too long: 205668 tokens > 200000 maximum"
+    refused = refusal(400, "invalid_request_error", message=message)
+    transport = ScriptedTransport(lambda sent: reply() if sent.request.max_tokens == 9 else refused)
+    async with scheduler(transport, repair=REPAIR) as s:
+        await s.submit("x")
+    assert counted == [205668]
