@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ from headway.cli.signals import Interruption
 from headway.core.error_kind import ErrorKind
 from headway.core.request import Request
 from headway.errors import JournalError
-from headway.preflight.policy import Mode
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -112,7 +110,7 @@ class RunSession:
             limits=plan.limits,
             flow=Flow(max_in_flight=plan.max_in_flight),
             journal=None if self._journal is None else LentJournal(self._journal),
-            **_repairing(Scheduler, plan),
+            repair=plan.repair,
         )
         started = ended = anyio.current_time()
         async with anyio.create_task_group() as self._group:
@@ -214,17 +212,6 @@ class RunSession:
             interrupted=interruption.status,
             trouble=sink.fault or self._trouble,
         )
-
-
-def _repairing(scheduler: type[Scheduler], plan: RunPlan) -> dict[str, Any]:
-    """The repair policy, for a scheduler that has one."""
-    if "repair" in inspect.signature(scheduler).parameters:
-        return {"repair": plan.repair}
-    if plan.repair.default is Mode.REPAIR or plan.repair.rules:
-        raise CommandError(
-            "--repair: this version cannot mend requests; without it they are sent as they are"
-        )
-    return {}
 
 
 async def _open_sink(sink: ResultSink) -> None:
