@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conftest import CANARY
 from headway.adapters.anthropic.probe import ListedModel, Probe
 from headway.cli import doctor_remote
 from headway.cli.diagnosis import Check, Mark
@@ -17,6 +16,9 @@ from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
     from conftest import Headway
+
+CANARY = "sk-ant-canary-0123456789"
+"""As in conftest."""
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,7 @@ MENDED: list[tuple[str, dict[str, Any]]] = [
 ELSEWHERE = {
     "parameters": "has no repair",
     "roles": "tests/preflight: most of it has no repair",
+    "thinking_blocks": "tests/preflight",
     "thinking_start": "tests/preflight",
     "context": "tests/preflight and tests/integration: it needs a large conversation",
     "images": "tests/integration/http/test_media_repair_http.py: it needs Pillow",

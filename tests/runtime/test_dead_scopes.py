@@ -79,12 +79,12 @@ async def test_a_thousand_jobs_of_a_dead_model_cost_one_flight(caplog: pytest.Lo
                 await s.submit("later", model=DEAD)
             assert caught.value.resumable
             assert count(transport)[DEAD] == before, "not sent to again"
-    assert len(caplog.records) == 1, "one message, not one per job"
-    assert caplog.records[0].levelno == logging.ERROR
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1, "one message, not one per job"
     [alert] = heard.alerts
     assert alert.dead == DeadScope(Scope.MODEL, DEAD)
     assert alert.jobs == 1000 - before
-    assert caplog.records[0].getMessage() == alert.text
+    assert errors[0].getMessage() == alert.text
 
 
 async def test_while_advice_is_fetched_nothing_is_sent_to_the_model() -> None:
@@ -283,7 +283,7 @@ async def test_a_504_is_tried_again_as_a_stream() -> None:
 
 
 def test_every_refusal_reaches_the_budget() -> None:
-    from headway.runtime.worker import _REFUSALS
+    from headway.runtime.grants import _REFUSALS
 
     assert {row.kind for row in ROW.values() if row.throttle} == set(_REFUSALS)
 

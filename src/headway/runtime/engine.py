@@ -137,8 +137,8 @@ class Engine:
             self._worker.park(job, self._halted, durable=False) if self._halted else self._refuse_key(job)
         elif stored is not None and stored.ending is not None:
             self._restore(job, stored.ending)
-        elif (failure := self.outages.failure_for(job)) is not None:
-            self._worker.park(job, failure, durable=False)  # queued is what the journal has
+        elif self._halted is not None:
+            self._worker.park(job, self._halted, durable=False)  # queued is what the journal has
         elif job.interrupt is Interrupt.CANCELLED:
             self._finish(job, Cancelled(loop_time()))
         else:
@@ -214,7 +214,7 @@ class Engine:
     def requeue(self, job: Job[Message]) -> None:
         """The job waits for its next attempt; once its scope is dead there will be none."""
         if (failure := self.outages.failure_for(job)) is not None:
-            self._worker.park(job, failure)
+            self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
         else:
             self.dispatcher.push(job)
 
