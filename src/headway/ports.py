@@ -211,7 +211,10 @@ class BudgetStore(Protocol):
     async def reserve(
         self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
     ) -> Grant | Wait:
-        """Take what a job needs, or say when to ask again. ``backlog``: jobs queued behind it."""
+        """Take what a job needs, or say when to ask again. ``backlog``: jobs queued behind it.
+
+        It may take a round trip. When it is cancelled, the store gives back what it had taken: nobody else can.
+        """
         ...
 
     def status(self, now: float) -> Mapping[BudgetKey, BudgetStatus]:

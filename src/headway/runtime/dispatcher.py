@@ -32,13 +32,20 @@ BREATH: Final = 32
 class Lane:
     """The jobs that wait for one budget."""
 
-    __slots__ = ("key", "queue", "wake_at")
+    __slots__ = ("key", "news", "queue", "wake_at")
 
     def __init__(self, key: BudgetKey, weights: Mapping[str, float]) -> None:
         self.key = key
         self.queue: FairQueue[Job[Message]] = FairQueue(weights)
         self.wake_at = 0.0
         """Not worth asking the budget before this (loop time)."""
+        self.news = 0
+        """Grows with every reason to ask at once: an answer to an older question does not count any more."""
+
+    def rouse(self) -> None:
+        """Something has changed: ask the budget again."""
+        self.wake_at = 0.0
+        self.news += 1
 
 
 class Dispatcher:
@@ -60,6 +67,8 @@ class Dispatcher:
         self._lanes: dict[BudgetKey, Lane] = {}
         self._estimators: dict[str, TokenEstimator] = {}
         self._wake = anyio.Event()
+        self._hand: Job[Message] | None = None
+        """The job for which the budget is being asked: neither queued nor running."""
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._pool = Concurrency()
@@ -72,28 +81,41 @@ class Dispatcher:
         job.entry.cost = max(1.0, self.estimator(job.record.sending.model).estimate(job.size))
         lane.queue.push(job.entry, loop_time())
         if job.record.priority is Priority.INTERACTIVE:
-            lane.wake_at = 0.0  # it need not wait for the pace that made bulk wait
+            lane.rouse()  # it need not wait for the pace that made bulk wait
         self._wake.set()
 
     def discard(self, job: Job[Message]) -> bool:
         """Take a queued job out; false if it is not queued."""
         lane = self._lanes.get(job.budget_key)
-        return lane is not None and lane.queue.discard(job.entry)
+        if lane is None:
+            return False
+        if self._hand is job:
+            self._put_down(job)
+        return lane.queue.discard(job.entry)
 
     def clear(self) -> list[Job[Message]]:
         """Take out all queued jobs."""
+        if self._hand is not None:
+            self._put_down(self._hand)
         return [entry.item for lane in self._lanes.values() for entry in lane.queue.clear()]
 
     def withdraw(self, unwanted: Callable[[Job[Message]], bool]) -> list[Job[Message]]:
         """Take out the queued jobs that ``unwanted`` names."""
+        if self._hand is not None and unwanted(self._hand):
+            self._put_down(self._hand)
         return [entry.item for lane in self._lanes.values() for entry in lane.queue.remove(unwanted)]
+
+    def _put_down(self, job: Job[Message]) -> None:
+        """Back into its queue: whoever asks the budget for it finds its hand empty."""
+        self._hand = None
+        self._lanes[job.budget_key].queue.push(job.entry, loop_time())
 
     def ended(self, job: Job[Message], key: BudgetKey) -> None:
         """An attempt of a job is over: a slot is free, and this budget has learned something."""
         self._heed_pool(job)
         self.in_flight -= 1
         if lane := self._lanes.get(key):
-            lane.wake_at = 0.0
+            lane.rouse()
         self._wake.set()
 
     def _heed_pool(self, job: Job[Message]) -> None:
@@ -115,7 +137,7 @@ class Dispatcher:
     def wake(self) -> None:
         """Look again, because limits or bounds were changed."""
         for lane in self._lanes.values():
-            lane.wake_at = 0.0
+            lane.rouse()
         self._wake.set()
 
     def estimator(self, model: str) -> TokenEstimator:
@@ -128,7 +150,7 @@ class Dispatcher:
     @property
     def queued(self) -> int:
         """Jobs that wait, retries included."""
-        return sum(len(lane.queue) for lane in self._lanes.values())
+        return sum(len(lane.queue) for lane in self._lanes.values()) + (self._hand is not None)
 
     @property
     def waiting(self) -> int:
@@ -160,21 +182,8 @@ class Dispatcher:
             entry = lane.queue.pop(now)
             if entry is None:
                 break
-            job = entry.item
-            if entry.deadline is not None and entry.deadline <= now:
-                self._expire(job)
-                continue
-            try:
-                granted = await self._reserve(lane, job, now)
-            except BaseException:  # a store that fails must not lose the job in hand
-                lane.queue.push(entry, now)
-                raise
-            if isinstance(granted, Wait):
-                lane.queue.push(entry, now)
-                lane.wake_at = now + granted.seconds
+            if not await self._offer(lane, entry.item, now):
                 break
-            self.in_flight += 1
-            self._start(job, granted)
             started += 1
             if started % BREATH == 0:
                 await checkpoint()
@@ -183,6 +192,40 @@ class Dispatcher:
     @property
     def _is_full(self) -> bool:
         return self.in_flight >= self.max_in_flight or not self._pool.allows(self.in_flight)
+
+    async def _offer(self, lane: Lane, job: Job[Message], now: float) -> bool:
+        """Ask the budget for a job taken from the queue, and start it; false when the lane has to wait.
+
+        The answer may take a round trip. Meanwhile the job may have been taken back (cancelled, halted: it has
+        left `_hand`), its deadline may have passed, or something may have changed that makes a "wait" stale.
+        """
+        self._hand, news = job, lane.news
+        try:
+            answer = await self._reserve(lane, job, now)
+        except BaseException:  # a store that fails must not lose the job in hand
+            if self._hand is job:
+                self._hand = None
+                lane.queue.push(job.entry, now)
+            raise
+        now = loop_time()
+        mine = self._hand is job
+        late = mine and job.entry.deadline is not None and job.entry.deadline <= now
+        self._hand = None
+        if not isinstance(answer, Wait):
+            if mine and not late:
+                self.in_flight += 1
+                self._start(job, answer)
+                return True
+            answer.release(now)
+        if late:
+            self._expire(job)
+        if not mine or late or not isinstance(answer, Wait):
+            return True
+        lane.queue.push(job.entry, now)
+        if lane.news != news:
+            return True
+        lane.wake_at = now + answer.seconds
+        return False
 
     async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
         request = job.record.sending
