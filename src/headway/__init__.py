@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic import EndpointLimits, NotSentError
+    from headway.adapters.anthropic.listing import account_limits
     from headway.adapters.ceiling import Ceiling
     from headway.adapters.sqlite import SQLiteJournal
+    from headway.core.account_limits import AccountLimits, GroupLimits
     from headway.core.alert import Alert
     from headway.core.catalog import Catalog
     from headway.core.change import Change
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from headway.core.scopes import DeadScope
     from headway.core.usage import Usage
     from headway.errors import (
+        AccountLimitsError,
         AuthenticationError,
         BillingError,
         HeadwayError,
@@ -66,6 +69,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME: Final[dict[str, str]] = {
+    "AccountLimits": "core.account_limits",
+    "AccountLimitsError": "errors",
     "Alert": "core.alert",
     "Alerts": "adapters.alerts",
     "Attempt": "core.job",
@@ -83,6 +88,7 @@ _HOME: Final[dict[str, str]] = {
     "Finding": "preflight.finding",
     "Flow": "runtime.flow",
     "FollowUp": "core.follow_up",
+    "GroupLimits": "core.account_limits",
     "HeadwayError": "errors",
     "Job": "runtime.handle",
     "JobCancelledError": "errors",
@@ -116,11 +122,14 @@ _HOME: Final[dict[str, str]] = {
     "StoppedError": "errors",
     "StreamInterruptedError": "errors",
     "Usage": "core.usage",
+    "account_limits": "adapters.anthropic.listing",
     "job_terms": "runtime.terms",
     "middleware": "standalone",
 }
 
 __all__ = [
+    "AccountLimits",
+    "AccountLimitsError",
     "Alert",
     "Alerts",
     "Attempt",
@@ -138,6 +147,7 @@ __all__ = [
     "Finding",
     "Flow",
     "FollowUp",
+    "GroupLimits",
     "HeadwayError",
     "Job",
     "JobCancelledError",
@@ -171,6 +181,7 @@ __all__ = [
     "StoppedError",
     "StreamInterruptedError",
     "Usage",
+    "account_limits",
     "job_terms",
     "middleware",
 ]

@@ -6,6 +6,7 @@
     ├── RequestError (also ValueError)     a request that cannot be sent, at the call that made it
     ├── QueueFullError                     ``max_queued`` is reached; ``retry_after`` says when to try again
     ├── SchedulerClosedError               submit on a scheduler that is not open, or in another loop or process
+    ├── AccountLimitsError                 the limits of the account cannot be read from the Admin API
     ├── JournalError                       the journal cannot be opened or written
     │   ├── JournalLockedError             another process uses it
     │   ├── JournalMismatchError           it belongs to another input, model or request
@@ -53,6 +54,19 @@ class QueueFullError(HeadwayError):
 
 class SchedulerClosedError(HeadwayError):
     """The scheduler is not running here: use it inside ``async with``, in the loop it was opened in."""
+
+
+class AccountLimitsError(HeadwayError):
+    """The limits of the account cannot be read: no Admin key, a refused one, or no answer. The message says
+    which, and never contains the key."""
+
+    def __init__(self, message: str, failure: Failure | None = None) -> None:
+        super().__init__(message)
+        self.failure = failure
+        """What the API answered, or what went wrong on the way; ``None`` when nothing was sent."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.failure)
 
 
 class JournalError(HeadwayError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import anyio
 
+from headway.core.account_limits import AccountLimits
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.limits import Limits
@@ -22,7 +23,7 @@ from headway.runtime.policies import Policies
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
 from headway.runtime.terms import Terms
-from headway.wiring import Parts, Running, Toolbox
+from headway.wiring import Parts, Running, Toolbox, limits_for
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -50,9 +51,13 @@ class Lifecycle:
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
         engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
         journalled = parts.journal is not None
+        inspector, keys = engine.inspector, engine.budget_keys
         factory = JobFactory(
-            parts.defaults, transport, engine.cancel, journalled, engine.inspector, parts.catalog
+            parts.defaults, transport, engine.cancel, journalled, inspector, keys, parts.catalog
         )
+        if parts.limits is not None:
+            keys.limits = parts.limits
+            parts.budgets.set_limits(parts.limits, now)
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)
@@ -88,10 +93,13 @@ class Lifecycle:
         running = self._here()
         return status_of(running.engine, running.budgets.status(loop_time()))
 
-    def set_limits(self, limits: Limits) -> None:
-        """Tell other limits while running; what the API's headers say still wins."""
-        self._here().budgets.set_limits(limits, loop_time())
-        self._here().engine.dispatcher.wake()
+    def set_limits(self, limits: Limits | AccountLimits) -> None:
+        """Tell other limits while running; what the API's headers say still wins. The groups of an account
+        count for jobs submitted from now on."""
+        running = self._here()
+        running.engine.budget_keys.limits = told = limits_for(limits) or Limits()
+        running.budgets.set_limits(told, loop_time())
+        running.engine.dispatcher.wake()
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Accept no new jobs and wait until the others have ended; after ``timeout`` seconds the rest ends

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from headway.core.account_limits import ToldLimits
 from headway.core.alert import Alert
 from headway.core.amendment import Amendment
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
 from headway.core.job import JobRecord
-from headway.core.limits import NO_REPORT, LimitReport, Limits
+from headway.core.limits import NO_REPORT, LimitReport
 from headway.core.outcome import Ending
 from headway.core.partial import Piece
 from headway.core.request import Request
@@ -178,6 +179,8 @@ class BudgetKey:
     """``standard_only`` for requests that may not draw on Priority Tier."""
     speed: str = ""
     """``fast`` has a pool of its own."""
+    workspace: str = ""
+    """``workspace_id`` of requests that name one (a credential of several workspaces): limits of its own."""
 
 
 class Grant(Protocol):
@@ -221,8 +224,8 @@ class BudgetStore(Protocol):
         """Every budget in use, for people and dashboards."""
         ...
 
-    def set_limits(self, limits: Limits, now: float) -> None:
-        """Tell new limits to every budget, present and future."""
+    def set_limits(self, limits: ToldLimits, now: float) -> None:
+        """Tell new limits to every budget, present and future: to each those of its group (`told_for`)."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
+from headway.core.account_limits import AccountLimits
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
@@ -26,7 +27,7 @@ from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
 from headway.runtime.terms import USUAL, Terms, current_terms
-from headway.wiring import Parts, budgets_for, courier_for, journal_for, transport_for
+from headway.wiring import Parts, budgets_for, courier_for, journal_for, limits_for, transport_for
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -60,7 +61,7 @@ class Scheduler(Lifecycle):
         *,
         model: str | None = None,
         max_tokens: int | None = None,
-        limits: Limits | None = None,
+        limits: Limits | AccountLimits | None = None,
         retry: RetryPolicy | None = None,
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
@@ -79,7 +80,8 @@ class Scheduler(Lifecycle):
             raise ValueError("client and transport exclude each other: pass one of them")
         parts = Parts(
             transport=(lambda: transport_for(client)) if transport is None else (lambda: transport),
-            budgets=budgets_for(budgets, limits, ceiling),
+            budgets=budgets_for(budgets, ceiling),
+            limits=limits_for(limits),
             retry=retry or RetryPolicy(),
             repair=repair or RepairPolicy(),
             follow_up=follow_up,

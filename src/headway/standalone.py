@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
+from headway.core.account_limits import AccountLimits
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
@@ -37,7 +38,7 @@ USUAL_RETRY: Final = RetryPolicy()
 
 
 def middleware(
-    limits: Limits | None = None,
+    limits: Limits | AccountLimits | None = None,
     *,
     retry: RetryPolicy | None = USUAL_RETRY,
     flow: Flow | None = None,

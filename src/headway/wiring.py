@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from anyio.lowlevel import current_token
 
 from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.memory import MemoryBudgets
+from headway.core.account_limits import AccountLimits, ToldLimits
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
@@ -41,6 +43,8 @@ class Parts:
     transport: Callable[[], Transport]
     """Makes it when the scheduler is opened; it opens nothing before the first request."""
     budgets: BudgetStore
+    limits: ToldLimits | None
+    """Told to the budgets when the scheduler is opened: a store of the caller's own has not heard of them."""
     retry: RetryPolicy
     repair: RepairPolicy
     follow_up: FollowUp | None
@@ -87,9 +91,20 @@ def transport_for(client: AsyncAnthropic | None) -> Transport:
     return AnthropicTransport(client or make_client(), owned=client is None)
 
 
-def budgets_for(budgets: BudgetStore | None, limits: Limits | None, ceiling: Ceiling | None) -> BudgetStore:
+def limits_for(limits: object) -> ToldLimits | None:
+    """What was told, if anything. Raises `TypeError` for what tells no limits."""
+    if limits is None or isinstance(limits, Limits | AccountLimits):
+        return limits
+    hint = ""
+    if inspect.iscoroutine(limits):
+        limits.close()
+        hint = ": account_limits() must be awaited"
+    raise TypeError(f"limits must be Limits(…) or AccountLimits, not {type(limits).__name__}{hint}")
+
+
+def budgets_for(budgets: BudgetStore | None, ceiling: Ceiling | None) -> BudgetStore:
     """The given store, or one in memory; under the user's own ceiling if there is one."""
-    store: BudgetStore = budgets or MemoryBudgets(limits or Limits())
+    store: BudgetStore = budgets or MemoryBudgets(Limits())
     return store if ceiling is None else CeilingBudgets(ceiling, store)
 
 

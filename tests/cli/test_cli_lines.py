@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headway.cli.exit_status import CommandError
 from headway.cli.json_object import parse_object
-from headway.cli.limit_option import parse_limits
+from headway.cli.limit_option import AccountOption, parse_limit, parse_limits
 from headway.cli.line_fault import LineFault
 from headway.cli.line_reader import LineReader, count_lines
 from headway.cli.prompt_template import PromptTemplate
@@ -105,3 +105,24 @@ def test_limits() -> None:
     ):
         with pytest.raises(CommandError, match="--limit"):
             parse_limits(text)
+
+
+def test_limits_of_the_account() -> None:
+    assert parse_limit("requests=3") == (Limits(3), None)
+    assert parse_limit(None) == (Limits(), None)
+    assert parse_limit("account") == (Limits(), AccountOption())
+    assert parse_limit(" share=.5, account ") == (Limits(share=0.5), AccountOption())
+    assert parse_limit("account,workspace=wrkspc_1") == (Limits(), AccountOption("wrkspc_1"))
+    for text in (
+        "account,requests=5",
+        "account,burst=5",
+        "account,share=2",
+        "account,workspace=",
+        "account,workspace",
+        "account,workspace=a,workspace=b",
+        "workspace=wrkspc_1",
+        "account,accounts",
+        "account=5",
+    ):
+        with pytest.raises(CommandError, match="--limit"):
+            parse_limit(text)

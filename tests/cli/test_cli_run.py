@@ -162,6 +162,33 @@ def test_a_bad_head_sends_nothing(api: RemoteAPI, headway: Headway) -> None:
     assert not (headway.folder / "p.results.jsonl.journal").exists()
 
 
+def test_limits_from_the_account(api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch) -> None:
+    headway.prompts(3)
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", "admin")
+    ended = headway("run", "p.jsonl", "--limit", "account,share=0.5")
+    assert ended.status == 0, ended.err
+    assert "limit 10k" in ended.out and "3 succeeded" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("", "set ANTHROPIC_ADMIN_KEY"),
+        ("sk-ant-canary-0123456789", "--limit account: the key was not accepted"),
+    ],
+)
+def test_without_a_good_admin_key_nothing_is_sent(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch, key: str, words: str
+) -> None:
+    headway.prompts(3)
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", key)
+    ended = headway("run", "p.jsonl", "--limit", "account")
+    assert ended.status == 2
+    assert words in ended.err
+    assert api.stats().arrivals == 0
+    assert {path.name for path in headway.folder.iterdir()} == {"p.jsonl"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
+from headway.core.account_limits import ToldLimits
 from headway.core.budget import BudgetStatus, Cost, Wait
-from headway.core.limits import Limits
 from headway.ports import BudgetKey, BudgetStore, Grant
 
 
@@ -71,6 +71,6 @@ class CeilingBudgets:
         """The budgets behind the ceiling."""
         return self._store.status(now)
 
-    def set_limits(self, limits: Limits, now: float) -> None:
+    def set_limits(self, limits: ToldLimits, now: float) -> None:
         """Told limits go to the budgets; the ceiling stays."""
         self._store.set_limits(limits, now)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from headway.core.account_limits import ToldLimits, told_for
 from headway.core.budget import Budget, BudgetStatus, Cost, Refusal, Reservation, Used, Wait
-from headway.core.limits import LimitReport, Limits
+from headway.core.limits import LimitReport
 from headway.core.usage import Usage
 from headway.ports import BudgetKey
 
@@ -43,7 +44,7 @@ class MemoryGrant:
 class MemoryBudgets:
     """One `Budget` per key. Owned by one event loop; nothing is shared between processes."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: ToldLimits) -> None:
         self._limits = limits
         self._budgets: dict[BudgetKey, Budget] = {}
 
@@ -53,7 +54,7 @@ class MemoryBudgets:
         """Take what a job needs, or say when to ask again."""
         budget = self._budgets.get(key)
         if budget is None:
-            budget = self._budgets[key] = Budget(self._limits, now)
+            budget = self._budgets[key] = Budget(told_for(self._limits, key.group, key.speed), now)
         taken = budget.reserve(cost, now, interactive=interactive, backlog=backlog, jitter=jitter)
         return taken if isinstance(taken, Wait) else MemoryGrant(budget, taken)
 
@@ -61,8 +62,8 @@ class MemoryBudgets:
         """Every budget in use."""
         return {key: budget.status(now) for key, budget in self._budgets.items()}
 
-    def set_limits(self, limits: Limits, now: float) -> None:
+    def set_limits(self, limits: ToldLimits, now: float) -> None:
         """Tell new limits to every budget, present and future."""
         self._limits = limits
-        for budget in self._budgets.values():
-            budget.set_limits(limits, now)
+        for key, budget in self._budgets.items():
+            budget.set_limits(told_for(limits, key.group, key.speed), now)

@@ -57,7 +57,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         str | None,
         typer.Option(
             metavar="LIMITS",
-            help="requests=3000,input=600k,output=120k per minute; not needed, the API tells.",
+            help="requests=3000,input=600k,output=120k per minute, or account: read by ANTHROPIC_ADMIN_KEY. "
+            "Not needed, the API tells.",
         ),
     ] = None,
     max_in_flight: Annotated[

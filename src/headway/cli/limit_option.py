@@ -1,7 +1,8 @@
-"""``--limit requests=3000,input=600k,output=120k,burst=6``."""
+"""``--limit requests=3000,input=600k,output=120k,burst=6`` and ``--limit account,share=0.5``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from headway.cli.exit_status import CommandError
@@ -9,6 +10,35 @@ from headway.core.limits import Limits
 
 NAMES: Final = ("requests", "input", "output", "burst", "share")
 FACTORS: Final = {"k": 1e3, "m": 1e6}
+ACCOUNT: Final = "account"
+"""In place of numbers: read them from the Admin API."""
+WORKSPACE: Final = "workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOption:
+    """The limits are to be read from the account."""
+
+    workspace: str | None = None
+    """``wrkspc_…``, if not the default workspace."""
+
+
+def parse_limit(text: str | None) -> tuple[Limits, AccountOption | None]:
+    """What the option tells, and whether the rest is to be read from the account. Raises `CommandError`."""
+    parts = [part.strip() for part in (text or "").split(",")]
+    if ACCOUNT not in parts:
+        return parse_limits(text), None
+    named = [part for part in parts if part.partition("=")[0].strip() == WORKSPACE]
+    workspaces = [part.partition("=")[2].strip() for part in named]
+    rest = [part for part in parts if part not in (ACCOUNT, *named)]
+    if len(workspaces) > 1 or "" in workspaces:
+        raise CommandError("--limit: name one workspace, for example account,workspace=wrkspc_…")
+    limits = parse_limits(",".join(rest))
+    if limits != Limits(share=limits.share):
+        raise CommandError(
+            "--limit: account tells all limits; beside it only share=… and workspace=… are taken"
+        )
+    return limits, AccountOption(workspaces[0] if workspaces else None)
 
 
 def parse_limits(text: str | None) -> Limits:

@@ -15,7 +15,7 @@ from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.head_look import HeadLook, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
-from headway.cli.limit_option import parse_limits
+from headway.cli.limit_option import parse_limit
 from headway.cli.model_catalog import remembered
 from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
@@ -73,7 +73,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
     def warn(text: str) -> None:
         progress.note(f"warning: {text}")
 
-    limits = parse_limits(options.limit)
+    limits, account = parse_limit(options.limit)
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     output, journal = _places(options)
     source, form = open_input(options, warn)
@@ -96,6 +96,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         output=output,
         journal=journal,
         limits=limits,
+        account=account,
         max_in_flight=options.max_in_flight,
         fresh=options.fresh,
         retry_failed=options.retry_failed,

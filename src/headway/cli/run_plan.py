@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headway.cli.limit_option import AccountOption
 from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
 from headway.core.limits import Limits
@@ -25,6 +26,8 @@ class RunPlan:
     """``None``: standard output."""
     journal: Path | None
     limits: Limits
+    account: AccountOption | None = None
+    """Read the limits of every model group from the account, and use ``limits.share`` of them."""
     max_in_flight: int | None = None
     fresh: bool = False
     retry_failed: bool = False

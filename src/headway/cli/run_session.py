@@ -26,12 +26,13 @@ from headway.cli.run_view import RunView, RunWatch
 from headway.cli.signals import Interruption
 from headway.core.error_kind import ErrorKind
 from headway.core.request import Request
-from headway.errors import JournalError
+from headway.errors import AccountLimitsError, JournalError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
     from headway.adapters.sqlite import SQLiteJournal
+    from headway.core.account_limits import ToldLimits
     from headway.runtime.handle import Outcome
     from headway.runtime.status import Status
     from headway.scheduler import Scheduler
@@ -56,12 +57,13 @@ class RunSession:
         with Interruption(self._drain, self._cut, self._progress.restore) as interruption:
             async with AsyncExitStack() as stack:
                 client = await self._open_client(stack)
+                limits = await self._read_limits()
                 self._total = await to_thread.run_sync(self._plan.source.estimate)
                 await self._open_journal(stack)
                 sink = ResultSink(self._plan.output, self._journal, drop_failed=self._plan.retry_failed)
                 await _open_sink(sink)
                 try:
-                    status, elapsed = await self._schedule(sink, client)
+                    status, elapsed = await self._schedule(sink, client, limits)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await sink.close()
@@ -79,6 +81,19 @@ class RunSession:
             raise CommandError(str(error)) from None
         stack.push_async_callback(client.close)
         return client
+
+    async def _read_limits(self) -> ToldLimits:
+        told, account = self._plan.limits, self._plan.account
+        if account is None:
+            return told
+        from headway.adapters.anthropic.listing import account_limits
+
+        try:
+            limits = (await account_limits(workspace=account.workspace)).share(told.share)
+        except AccountLimitsError as error:
+            raise CommandError(f"--limit account: {error}") from None
+        self._tally.group_of = limits.group_of
+        return limits
 
     async def _open_journal(self, stack: AsyncExitStack) -> None:
         plan = self._plan
@@ -100,14 +115,16 @@ class RunSession:
         except JournalError as error:
             self._progress.note(f"headway: {error}")
 
-    async def _schedule(self, sink: ResultSink, client: AsyncAnthropic) -> tuple[Status, float]:
+    async def _schedule(
+        self, sink: ResultSink, client: AsyncAnthropic, limits: ToldLimits
+    ) -> tuple[Status, float]:
         from headway.runtime.flow import Flow
         from headway.scheduler import Scheduler
 
         plan = self._plan
         scheduler = Scheduler(
             client,
-            limits=plan.limits,
+            limits=limits,
             flow=Flow(max_in_flight=plan.max_in_flight),
             journal=None if self._journal is None else LentJournal(self._journal),
             repair=plan.repair,

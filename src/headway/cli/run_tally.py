@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,8 @@ class RunTally:
     """Of this run, by model group."""
     answers: dict[str, int] = field(default_factory=dict[str, int])
     """Of this run, by model group."""
+    group_of: Callable[[str], str] = group_of
+    """The group of a model, as the budgets call it."""
     shortest: float | None = None
     """Seconds of the quickest answer."""
     kinds: dict[ErrorKind, KindCount] = field(default_factory=dict[ErrorKind, KindCount])
@@ -83,7 +86,7 @@ class RunTally:
             row.count += 1
 
     def _add_answer(self, outcome: Outcome[Any]) -> None:
-        group = group_of(outcome.request.model)
+        group = self.group_of(outcome.request.model)
         self.usage[group] = self.usage.get(group, Usage()) + outcome.usage
         self.answers[group] = self.answers.get(group, 0) + 1
         if outcome.cost is None:

@@ -19,11 +19,11 @@ from headway.core.follow_up import FollowUp, after_failure, after_reply, reroute
 from headway.core.tokens import measure
 from headway.core.usage import Usage
 from headway.ports import BudgetKey
+from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.handle import Interrupt, Job
 from headway.runtime.inspector import Inspector, needs_tool
-from headway.runtime.job_factory import budget_key
 from headway.runtime.mender import Mender
 from headway.runtime.overloads import Overloads
 from headway.runtime.policies import Policies
@@ -56,7 +56,7 @@ class Amender:
         recorder: Recorder,
         inspector: Inspector,
         policies: Policies,
-        account: str,
+        keys: BudgetKeys,
     ) -> None:
         self._hooks = hooks
         self._dispatcher = dispatcher
@@ -64,7 +64,7 @@ class Amender:
         self._recorder = recorder
         self._inspector = inspector
         self._policies = policies
-        self._account = account
+        self._keys = keys
         self._overloads = Overloads()
         self._workbench = Workbench(inspector, policies.tools)
         self.release = self._workbench.release
@@ -196,7 +196,7 @@ class Amender:
         """Size and budget follow the request; a job keeps its place unless its budget is another one."""
         sending = job.record.sending
         job.size = measure(sending.params)
-        key = budget_key(self._account, sending)
+        key = self._keys.of(sending)
         if key != job.budget_key:
             job.move(key)
         job.entry.not_before = 0.0

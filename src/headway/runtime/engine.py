@@ -21,6 +21,7 @@ from headway.core.outcome import Ending
 from headway.core.scopes import ACCOUNT, DeadScope
 from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
 from headway.runtime.amender import Amender, Hooks
+from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.flow import Flow
@@ -69,10 +70,11 @@ class Engine:
             expire=self._expire,
         )
         estimator = self.dispatcher.estimator
-        self.inspector = Inspector(policies.repair, policies.catalog, estimator)
+        inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)
+        keys = self.budget_keys = BudgetKeys(transport.account, policies.catalog)
         hooks = Hooks(self.requeue, self._end, self._expire)
         self._amender = Amender(
-            hooks, self.dispatcher, self.roster, self._recorder, self.inspector, policies, transport.account
+            hooks, self.dispatcher, self.roster, self._recorder, inspector, policies, keys
         )
         self.mender = self._amender.mender
         self._worker = Worker(transport, self._recorder, self, policies.retry, self._amender, flow, estimator)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from headway.core.catalog import BUILT_IN, Catalog, group_of
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.job import JobRecord, JobState, Priority
@@ -16,6 +16,7 @@ from headway.core.outcome import Ending
 from headway.core.request import Request, RequestError, build_request
 from headway.core.tokens import measure
 from headway.ports import BudgetKey, Transport
+from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
 from headway.runtime.inspector import Inspected, Inspector
@@ -35,6 +36,7 @@ class JobFactory:
         canceller: Callable[[Job[Message]], None],
         journalled: bool,
         inspector: Inspector,
+        keys: BudgetKeys,
         catalog: Catalog = BUILT_IN,
     ) -> None:
         self._defaults = defaults
@@ -43,6 +45,7 @@ class JobFactory:
         self._journalled = journalled
         self._catalog = catalog
         self._inspector = inspector
+        self._keys = keys
         self._ids = itertools.count(1)
         self._occurrences: Counter[str] = Counter()
 
@@ -97,8 +100,7 @@ class JobFactory:
             deadline=None if deadline is None else now + deadline,
         )
         sent = request if seen.mended is None else replace(request, params=seen.mended.body)
-        budget = budget_key(self._transport.account if account is None else account, sent)
-        return Job(record, budget, measure(sent.params), self._canceller, terms, seen)
+        return Job(record, self._keys.of(sent, account), measure(sent.params), self._canceller, terms, seen)
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
         """A job that ended before it began: its input is not a request."""
@@ -121,10 +123,3 @@ class JobFactory:
         digest = request.content_hash()[:20]
         self._occurrences[digest] += 1
         return f"{digest}-{self._occurrences[digest]}"
-
-
-def budget_key(account: str, request: Request) -> BudgetKey:
-    """Which limits a request counts against."""
-    tier = "standard_only" if request.params.get("service_tier") == "standard_only" else ""
-    speed = "fast" if request.params.get("speed") == "fast" else ""
-    return BudgetKey(account, group_of(request.model), tier, speed)

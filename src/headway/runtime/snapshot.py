@@ -26,7 +26,7 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         mending=len(engine.mender),
         findings=dict(engine.inspector.found),
         budgets={
-            " ".join(filter(None, (key.group, key.tier, key.speed))): status
+            " ".join(filter(None, (key.group, key.tier, key.speed, key.workspace))): status
             for key, status in budgets.items()
         },
         halted=scopes.account,

@@ -18,6 +18,7 @@ import random
 from collections.abc import Callable
 from typing import TypeAlias
 
+from headway.core.account_limits import AccountLimits, GroupLimits
 from headway.core.budget import Cost, Refusal, RefusalKind, Wait
 from headway.core.dimension import Dimension
 from headway.core.limits import Bucket, LimitReport, Limits
@@ -149,6 +150,27 @@ class BudgetStoreContract:
         store.set_limits(Limits(requests=60_000, burst=10), 0.0)
         assert len(await take_all(store, 5.0, most=200, interactive=True)) >= 100
         assert not isinstance(await take(store, 5.0, key=OTHER), Wait)
+
+    async def test_limits_of_an_account_go_to_their_groups(self, new_store: NewStore) -> None:
+        """Each budget, present or future, hears those of its own group; fast mode has its own."""
+        store = new_store(Limits())
+        grant = await take(store, 0.0)
+        assert not isinstance(grant, Wait)
+        grant.release(0.0)
+        mine = GroupLimits(
+            KEY.group, KEY.group, (KEY.group,), Limits(requests=60, burst=1), Limits(output=70)
+        )
+        store.set_limits(AccountLimits((mine,), other=Limits(requests=90)), 0.0)
+        fast = BudgetKey(KEY.account, KEY.group, speed="fast")
+        for key in (fast, OTHER):
+            granted = await take(store, 0.0, key=key, interactive=True)
+            if not isinstance(granted, Wait):
+                granted.release(0.0)
+        told = {
+            key: {row.dimension: row.limit for row in budget.dimensions if row.limit is not None}
+            for key, budget in store.status(0.0).items()
+        }
+        assert told == {KEY: {"requests": 60.0}, fast: {"output": 70.0}, OTHER: {"requests": 90.0}}
 
     async def test_a_random_history_leaks_nothing(self, new_store: NewStore) -> None:
         """In flight is what was granted and not ended; an idle store is never stuck shut."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headway.testing.fake_api.catalog import Model
 from headway.testing.fake_api.fault import FaultRule
 from headway.testing.fake_api.limits import SCALE_TIER, FakeLimits, parse_pairs
 
@@ -74,6 +75,14 @@ class FakeConfig:
     """Limits of every model group that ``group_limits`` does not name."""
     group_limits: Mapping[str, FakeLimits] = field(default_factory=dict[str, FakeLimits])
     """Limits by group (``opus-4.x``, ``sonnet-4.x``, ``fable-5.x``, otherwise the model id)."""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Models by the group whose limits they share, where that differs from the usual."""
+    workspace_limits: Mapping[str, Mapping[str, FakeLimits]] = field(
+        default_factory=dict[str, Mapping[str, FakeLimits]]
+    )
+    """Own limits of workspaces, by workspace id and group: listed, not enforced (no key belongs to one here)."""
+    admin_keys: frozenset[str] = frozenset({"admin"})
+    """Keys that may read the Admin API's listings; no other may."""
     latency: Latency = field(default_factory=Latency)
     output: OutputLength = field(default_factory=OutputLength)
     headers: HeaderPolicy = field(default_factory=HeaderPolicy)
@@ -100,6 +109,15 @@ class FakeConfig:
     chunk_tokens: int = 16
     """Output tokens per streamed delta (at most 256 deltas a reply)."""
     organization_id: str = "org-fake"
+
+    def group_of(self, model: Model) -> str:
+        """Whose limits a model counts against."""
+        names = {model.id, model.alias_of}
+        return next((group for group, ids in self.groups.items() if names.intersection(ids)), model.group)
+
+    def limits_of(self, group: str) -> FakeLimits:
+        """The usual limits of a group."""
+        return self.group_limits.get(group, self.limits)
 
 
 def parse_latency(text: str) -> Latency:

@@ -30,15 +30,19 @@ class Call:
     stream: bool
 
 
-def check_key(exchange: Exchange, config: FakeConfig) -> None:
-    """Raise 401 unless the request carries an accepted key, as bearer token or as ``x-api-key``."""
+def check_key(exchange: Exchange, config: FakeConfig, *, admin: bool = False) -> None:
+    """Raise 401 unless the request carries an accepted key, as bearer token or as ``x-api-key``.
+
+    ``admin``: one of those that may read the Admin API.
+    """
     headers = exchange.request.headers
     bearer = headers.get("Authorization", "")
     token = bearer[7:].strip() if bearer[:7].lower() == "bearer " else ""
     key = token or headers.get("x-api-key", "").strip()
     if not key:
         raise WireError(401, "authentication_error", "x-api-key header is required")
-    accepted = config.accepted_keys is None or key in config.accepted_keys
+    allowed = config.admin_keys if admin else config.accepted_keys
+    accepted = allowed is None or key in allowed
     if not accepted or key in config.rejected_keys:
         what = "bearer token" if token else "x-api-key"
         raise WireError(401, "authentication_error", f"invalid {what}")

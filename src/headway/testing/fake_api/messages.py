@@ -74,7 +74,7 @@ class _Visit:
         attempt = self.recorder.attempts[job]
         call = Call(job, attempt, digest, body, model, tokens, body.get("stream") is True)
         self.verdict = self._judge(call)
-        ledger = self.site.account.ledger(model.group, self.site.now())
+        ledger = self.site.account.ledger(self.site.config.group_of(model), self.site.now())
         fault = self.verdict.fault
         if fault is not None:
             self.recorder.faults[fault.kind.value] += 1

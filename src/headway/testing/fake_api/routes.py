@@ -8,6 +8,7 @@ from headway.testing.fake_api.exchange import Exchange
 from headway.testing.fake_api.files import PREFIX as FILES
 from headway.testing.fake_api.files import answer_files
 from headway.testing.fake_api.gate import check_key
+from headway.testing.fake_api.listing import ROOT, answer_listing
 from headway.testing.fake_api.messages import answer_messages
 from headway.testing.fake_api.models import get_model, list_models
 from headway.testing.fake_api.site import Site
@@ -34,6 +35,11 @@ async def _dispatch_rest(site: Site, exchange: Exchange, method: str, path: str)
         await answer_control(site, exchange, method, path)
         return
     site.recorder.other_calls[f"{method} {path}"] += 1
+    if path.startswith(ROOT):
+        await exchange.read()
+        content = answer_listing(exchange, site.config, path)
+        exchange.answer(200, site.base_headers(exchange.request_id), content)
+        return
     known = path in {"/v1/messages", "/v1/messages/count_tokens", _MODELS} or path.startswith(_MODELS + "/")
     check_key(exchange, site.config)
     if method == "POST" and path == "/v1/messages/count_tokens":
