@@ -81,7 +81,8 @@ async def test_a_whole_answer(start: Start, max_tokens: int) -> None:
     assert isinstance(reply.message, Message)
     assert reply.message.content[0].type == "text"
     assert reply.stop_reason == reply.message.stop_reason is not None
-    assert reply.usage == Usage(reply.message.usage.input_tokens, reply.message.usage.output_tokens)
+    used = reply.message.usage
+    assert reply.usage == Usage(used.input_tokens, used.output_tokens, service_tier="standard")
     assert reply.request_id == reply.message._request_id == "req_011C00000000000000000001"
     assert reply.report
     revived = rig.transport.revive(reply.body, request_of())
@@ -99,12 +100,20 @@ async def test_usage_with_caches() -> None:
     assert reply.usage.limited_input == 40
 
 
+@pytest.mark.parametrize(("model", "weight"), [("claude-opus-4-8", 1.1), ("claude-opus-4-5-20251101", 1.0)])
+async def test_the_tier_and_what_the_region_weighs_in_it(model: str, weight: float) -> None:
+    usage = {"input_tokens": 10, "output_tokens": 5, "service_tier": "priority", "inference_geo": "us"}
+    reply = reply_of(await answered(body_of(usage=usage, model=model)))
+    assert reply.usage == Usage(10, 5, service_tier="priority", region_weight=weight)
+
+
 @pytest.mark.parametrize(
     "garbled",
     [
         {"cache_read_input_tokens": None, "cache_creation_input_tokens": None, "cache_creation": None},
         {"cache_read_input_tokens": "many", "cache_creation_input_tokens": -1, "cache_creation": "x"},
         {"cache_creation": {"ephemeral_1h_input_tokens": 10}},  # more than the total of 0
+        {"service_tier": 5, "inference_geo": ["us"]},
     ],
 )
 async def test_optional_counts_that_are_garbled_are_nothing(garbled: dict[str, object]) -> None:

@@ -26,7 +26,7 @@ class MemoryGrant:
 
     def settle(self, usage: Usage, now: float) -> None:
         """Succeeded: put the real usage in place of the estimate."""
-        self._budget.settle(self._reservation, Used(usage.limited_input, usage.output), now)
+        self._budget.settle(self._reservation, Used(usage.charged_input, usage.charged_output), now)
 
     def release(self, now: float) -> None:
         """Nothing was used."""

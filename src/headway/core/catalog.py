@@ -20,6 +20,7 @@ from headway.core.usage import Usage
 
 NEWEST: Final = "newest:"
 """``newest:sonnet`` is the newest active model of a line."""
+US_WEIGHT: Final = 1.1
 _SUFFIX: Final = re.compile(r"$|[@:]|-(?!\d{1,2}(?!\d))")
 """What may follow: a date or a word, but not ``-6``: claude-opus-5-6 would be another model than claude-opus-5."""
 
@@ -206,6 +207,14 @@ def facts_of(model: str) -> ModelFacts | None:
 def group_of(model: str) -> str:
     """The name of the rate limit a model counts against, by the built-in table."""
     return BUILT_IN.group(model)
+
+
+def region_weight(model: str, region: str | None) -> float:
+    """What a token weighs in Priority Tier when ``inference_geo`` was ``region``: 1.1 for US-only inference from
+    4.6 on, which a model unknown here is taken to be (https://platform.claude.com/docs/en/api/service-tiers)."""
+    facts = facts_of(model)
+    generation_4_5 = facts is not None and facts.prefill
+    return US_WEIGHT if region == "us" and not generation_4_5 else 1.0
 
 
 def cost_of(model: str, usage: Usage) -> float | None:

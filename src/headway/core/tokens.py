@@ -123,28 +123,31 @@ class TokenEstimator:
     """Characters to tokens for one model; the ratio follows what ``usage`` reports.
 
     A prompt that asks for caching is taken whole until a hit was seen; from then on by the share that
-    counted against the limit: cache reads do not.
+    counted against the limit: cache reads do not (in Priority Tier a tenth of them does).
     """
 
     def __init__(self, chars_per_token: float = CHARS_PER_TOKEN) -> None:
         self._tokens = 0.0
         self._characters = 0.0
         self._limited_share = 1.0
+        self._weight = 1.0
         self.tokens_per_char = 1.0 / chars_per_token
 
     def estimate(self, size: PromptSize) -> float:
         """Expected input tokens of a prompt that count against the limit."""
         whole = size.fixed + size.characters * self.tokens_per_char
-        return whole * self._limited_share if size.cached else whole
+        return whole * (self._limited_share if size.cached else self._weight)
 
     def learn(self, size: PromptSize, usage: Usage) -> None:
         """Take in what a prompt really cost."""
         whole = usage.true_input
         if size.cached and whole > 0:
-            share = usage.limited_input / whole
+            share = usage.charged_input / whole
             # The first hit is believed at once, a miss little by little: entries expire one at a time.
             weight = _LEARN if share > self._limited_share else _HIT
             self._limited_share += (share - self._limited_share) * weight
+        elif usage.limited_input > 0:
+            self._weight += (usage.token_weight - self._weight) * _LEARN
         text = whole - size.fixed
         if size.characters < 16 or text <= 0:
             return

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+PRIORITY: Final = "priority"
+"""``usage.service_tier`` of an answer that Priority Tier gave."""
+_CACHE_WRITE: Final = 1.25
+_CACHE_WRITE_1H: Final = 2.0
+_CACHE_READ: Final = 0.1
+"""What a token weighs in the committed capacity of Priority Tier
+(https://platform.claude.com/docs/en/api/service-tiers)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -20,11 +28,34 @@ class Usage:
     """Input tokens written to the cache, one hour's life."""
     cache_read: int = 0
     """Input tokens read from the cache; they do not count against the input limit."""
+    service_tier: str = ""
+    """Who gave the answer: ``standard``, ``priority`` or ``batch``. Empty: unknown, or several."""
+    region_weight: float = 1.0
+    """In Priority Tier: what a token weighs because of the region that was asked for (`region_weight`)."""
 
     @property
     def limited_input(self) -> int:
         """What counts against input tokens per minute: uncached input and cache writes."""
         return self.input + self.cache_write + self.cache_write_1h
+
+    @property
+    def token_weight(self) -> float:
+        """What one token, of input that is not cached or of output, is charged as."""
+        return self.region_weight if self.service_tier == PRIORITY else 1.0
+
+    @property
+    def charged_input(self) -> float:
+        """What the limits are charged with: `limited_input`, or what Priority Tier makes of it, which weighs
+        tokens as prices do."""
+        if self.service_tier != PRIORITY:
+            return self.limited_input
+        written = _CACHE_WRITE * self.cache_write + _CACHE_WRITE_1H * self.cache_write_1h
+        return self.token_weight * (self.input + written + _CACHE_READ * self.cache_read)
+
+    @property
+    def charged_output(self) -> float:
+        """The same for output."""
+        return self.output * self.token_weight
 
     @property
     def true_input(self) -> int:
@@ -38,6 +69,7 @@ class Usage:
             self.cache_write + other.cache_write,
             self.cache_write_1h + other.cache_write_1h,
             self.cache_read + other.cache_read,
+            self.service_tier if self.service_tier == other.service_tier else "",
         )
 
     def at_least(self, other: Usage) -> Usage:

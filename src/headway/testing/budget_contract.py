@@ -151,6 +151,19 @@ class BudgetStoreContract:
         assert len(await take_all(store, 5.0, most=200, interactive=True)) >= 100
         assert not isinstance(await take(store, 5.0, key=OTHER), Wait)
 
+    async def test_priority_tier_is_charged_by_its_weights(self, new_store: NewStore) -> None:
+        """A tenth of what came from the cache counts there, and nothing of it elsewhere."""
+        levels: list[float] = []
+        for tier in ("standard", "priority"):
+            store = new_store(Limits(input=600_000, burst=10))
+            grant = await take(store, 0.0)
+            assert not isinstance(grant, Wait)
+            grant.settle(Usage(100, 10, cache_read=50_000, service_tier=tier), 0.0)
+            (row,) = (r for r in store.status(0.0)[KEY].dimensions if r.limit is not None)
+            assert row.level is not None
+            levels.append(row.level)
+        assert abs(levels[0] - levels[1] - 5_000) < 1
+
     async def test_limits_of_an_account_go_to_their_groups(self, new_store: NewStore) -> None:
         """Each budget, present or future, hears those of its own group; fast mode has its own."""
         store = new_store(Limits())

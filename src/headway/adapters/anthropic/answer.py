@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from headway.core.catalog import region_weight
 from headway.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def counts_of(usage: object) -> Usage:
         cache_write=written - hour,
         cache_write_1h=hour,
         cache_read=_count(usage, "cache_read_input_tokens"),
+        service_tier=_word(usage, "service_tier"),
+        region_weight=region_weight(str(message.model), _word(usage, "inference_geo")),
     )
 
 
@@ -63,6 +66,10 @@ def message_of(body: str) -> Message:
 def _is_text(owner: object, name: str) -> bool:
     value = getattr(owner, name, None)
     return isinstance(value, str) and bool(value)
+
+
+def _word(owner: object, name: str) -> str:
+    return cast("str", getattr(owner, name)) if _is_text(owner, name) else ""
 
 
 def _is_count(owner: object, name: str) -> bool:
