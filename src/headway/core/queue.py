@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
 from headway.core.job import Priority
+from headway.core.last_wave import is_last_wave, longest_first
 
 T = TypeVar("T")
 
@@ -41,7 +42,9 @@ class Entry(Generic[T]):
         "cost",
         "deadline",
         "item",
+        "length",
         "marked",
+        "moved",
         "not_before",
         "priority",
         "pushed",
@@ -66,6 +69,8 @@ class Entry(Generic[T]):
         self.tenant = tenant
         self.cost = cost
         self.deadline = deadline
+        self.length = 0.0  # how long it may take, in any unit
+        self.moved = False  # by `long_jobs_first`
         self.not_before = 0.0
         self.tag = -1.0
         self.sequence = -1
@@ -94,6 +99,7 @@ class FairQueue(Generic[T]):
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
         self._size: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._prune_at: dict[Priority, int] = dict.fromkeys(Priority, _TENANTS)
+        self._fresh: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._undo: tuple[int, float] = (-1, 0.0)
         self._sequence = 0
         self._marks = 0
@@ -193,6 +199,22 @@ class FairQueue(Generic[T]):
         times = [heap[0][0] for heap in (self._later, self._deadlines) if heap]
         return min(times, default=None)
 
+    def long_jobs_first(self, running: int) -> None:
+        """Near the end, with ``running`` jobs under way, let long jobs go first within their tenant's turns."""
+        for priority in (Priority.NORMAL, Priority.BULK):
+            size = self._size[priority]
+            if self._fresh[priority] * 2 < size or not is_last_wave(size, running):
+                continue  # each ordering is paid for by the jobs that are new since the last
+            self._fresh[priority] = 0
+            self._sweep()
+            ready = self._ready[priority]
+            tenants: dict[str, list[Entry[T]]] = {}
+            for entry in ready:
+                tenants.setdefault(entry.tenant, []).append(entry)
+            for tenant, entries in tenants.items():
+                longest_first(entries, self._weights.get(tenant, 1.0))
+            heapq.heapify(ready)
+
     def waiting(self) -> int:
         """Jobs that wait for a retry (some may have just been taken out)."""
         return len(self._later)
@@ -206,6 +228,7 @@ class FairQueue(Generic[T]):
         entry.tag = start
         entry.pushed = now
         entry.sequence = self._sequence
+        self._fresh[priority] += 1
         self._sequence += 1
 
     def _prune(self, priority: Priority) -> None:

@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint
 from headway.core.budget import Cost, Wait
 from headway.core.concurrency import Concurrency
 from headway.core.job import JobState, Priority
+from headway.core.last_wave import expected_length
 from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
@@ -32,11 +33,12 @@ BREATH: Final = 32
 class Lane:
     """The jobs that wait for one budget."""
 
-    __slots__ = ("key", "news", "queue", "wake_at")
+    __slots__ = ("key", "news", "queue", "running", "wake_at")
 
     def __init__(self, key: BudgetKey, weights: Mapping[str, float]) -> None:
         self.key = key
         self.queue: FairQueue[Job[Message]] = FairQueue(weights)
+        self.running = 0
         self.wake_at = 0.0
         """Not worth asking the budget before this (loop time)."""
         self.news = 0
@@ -78,7 +80,9 @@ class Dispatcher:
         lane = self._lanes.get(job.budget_key)
         if lane is None:
             lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
-        job.entry.cost = max(1.0, self.estimator(job.record.sending.model).estimate(job.size))
+        request = job.record.sending
+        job.entry.cost = max(1.0, self.estimator(request.model).estimate(job.size))
+        job.entry.length = expected_length(job.entry.cost, request.max_tokens)
         lane.queue.push(job.entry, loop_time())
         if job.record.priority is Priority.INTERACTIVE:
             lane.rouse()  # it need not wait for the pace that made bulk wait
@@ -115,6 +119,7 @@ class Dispatcher:
         self._heed_pool(job)
         self.in_flight -= 1
         if lane := self._lanes.get(key):
+            lane.running -= 1
             lane.rouse()
         self._wake.set()
 
@@ -179,6 +184,7 @@ class Dispatcher:
             self._drop_expired(lane, now)
             if lane.wake_at > now or self._is_full:
                 break
+            lane.queue.long_jobs_first(lane.running)
             entry = lane.queue.pop(now)
             if entry is None:
                 break
@@ -214,6 +220,7 @@ class Dispatcher:
         if not isinstance(answer, Wait):
             if mine and not late:
                 self.in_flight += 1
+                lane.running += 1
                 self._start(job, answer)
                 return True
             answer.release(now)

@@ -73,9 +73,8 @@ class Engine:
         inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)
         keys = self.budget_keys = BudgetKeys(transport.account, policies.catalog)
         hooks = Hooks(self.requeue, self._end, self._expire)
-        self._amender = Amender(
-            hooks, self.dispatcher, self.roster, self._recorder, inspector, policies, keys
-        )
+        dispatcher, recorder = self.dispatcher, self._recorder
+        self._amender = Amender(hooks, dispatcher, self.roster, recorder, inspector, policies, keys)
         self.mender = self._amender.mender
         self._worker = Worker(transport, self._recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
