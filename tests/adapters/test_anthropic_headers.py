@@ -230,3 +230,83 @@ def test_subscription_headers_tell_no_rate() -> None:
             "anthropic-ratelimit-unified-reset": "1795000000",
         }
     )
+
+
+UNIFIED = "anthropic-ratelimit-unified-"
+IN_AN_HOUR = str(int(NOW.timestamp()) + 3600)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"status": "rejected", "reset": IN_AN_HOUR}, 3600.0),
+        (
+            {"status": "rejected", "reset": IN_AN_HOUR, "5h-reset": "1", "representative-claim": "five_hour"},
+            3600.0,
+        ),
+        ({"status": "allowed", "reset": IN_AN_HOUR}, None),
+        ({"status": "allowed_warning", "reset": IN_AN_HOUR}, None),
+        ({"reset": IN_AN_HOUR}, None),
+        ({"status": "rejected"}, None),
+        ({"status": "rejected", "reset": "soon"}, None),
+        ({"status": "rejected", "reset": "1e300"}, None),
+        ({"status": "rejected", "reset": "nan"}, None),
+    ],
+)
+def test_a_used_up_subscription_says_when_it_is_reset(headers: dict[str, str], seconds: float | None) -> None:
+    named = {f"{UNIFIED}{name}": value for name, value in headers.items()}
+    assert retry_after(named, NOW) == seconds
+    assert retry_after({**named, "date": DATE}, NOW + timedelta(hours=2)) == seconds, "by the server's clock"
+    assert retry_after({**named, "retry-after": "7"}, NOW) == 7.0, "what is asked for explicitly wins"
+
+
+POOLS = ("anthropic-ratelimit-", "anthropic-priority-", "anthropic-fast-")
+
+
+def whole(prefix: str, limit: int) -> dict[str, str]:
+    stems = ("requests", "input-tokens", "output-tokens")[prefix != POOLS[0] :]
+    return {
+        f"{prefix}{stem}-{part}": str(value)
+        for stem in stems
+        for part, value in (("limit", limit), ("remaining", limit // 2))
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens", "requests"),
+    [
+        ({}, Bucket(1500.0, 750.0), True),
+        ({"standard_only": True}, Bucket(1000.0, 500.0), True),
+        ({"fast": True}, Bucket(200.0, 100.0), False),
+        ({"fast": True, "standard_only": True}, Bucket(200.0, 100.0), False),
+    ],
+)
+def test_each_request_reads_the_pools_it_draws_on(
+    options: dict[str, bool], tokens: Bucket, requests: bool
+) -> None:
+    headers = whole(POOLS[0], 1000) | whole(POOLS[1], 500) | whole(POOLS[2], 200)
+    found = dict(limit_report(headers, **options).buckets)
+    assert found[Dimension.INPUT] == found[Dimension.OUTPUT] == tokens
+    assert (Dimension.REQUESTS in found) is requests
+
+
+def test_priority_tier_without_standard_limits_or_without_its_level() -> None:
+    """What is not said of one pool cannot be said of both together."""
+    half = {"anthropic-priority-input-tokens-limit": "500"} | whole(POOLS[0], 1000)
+    assert dict(limit_report(half).buckets)[Dimension.INPUT] == Bucket(1500.0, None)
+    assert not limit_report(whole(POOLS[1], 500))
+
+
+def test_fast_mode_that_is_not_provisioned_tells_nothing() -> None:
+    headers = whole(POOLS[2], 0)
+    assert not limit_report(headers, fast=True)
+
+
+def test_unknown_headers_are_ignored() -> None:
+    known = whole(POOLS[0], 1000)
+    unknown = {
+        "anthropic-ratelimit-tool-uses-limit": "5", "anthropic-ratelimit-tokens-limit": "7",
+        "anthropic-ratelimit-of-tomorrow": "x", "anthropic-slow-input-tokens-limit": "9",
+        "x-ratelimit-limit-requests": "3", f"{UNIFIED}5h-utilization": "0.4", f"{UNIFIED}status": "allowed",
+    }  # fmt: skip
+    assert limit_report(known | unknown) == limit_report(known)

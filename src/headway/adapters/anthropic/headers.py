@@ -19,6 +19,8 @@ PREFIX: Final = "anthropic-ratelimit-"
 PRIORITY_PREFIX: Final = "anthropic-priority-"
 FAST_PREFIX: Final = "anthropic-fast-"
 """Fast mode has a pool of its own, and headers of its own for tokens."""
+UNIFIED_PREFIX: Final = "anthropic-ratelimit-unified-"
+"""Subscriptions: windows of hours, not rates."""
 
 
 def limit_report(
@@ -70,7 +72,8 @@ def _joined(standard: Bucket, priority: Bucket | None) -> Bucket:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds asked for by ``retry-after-ms`` or ``retry-after`` (seconds, float or HTTP date).
+    """Seconds asked for by ``retry-after-ms`` or ``retry-after`` (seconds, float or HTTP date), or, where a
+    subscription's window is used up (``anthropic-ratelimit-unified-status: rejected``), until its reset.
 
     ``now`` (aware) stands in when a date comes without the server's own ``Date``. Negative for a time that
     is past; ``None`` when absent or not a number nor a date.
@@ -82,9 +85,19 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     seconds = _number(text)
     if seconds is not None:
         return seconds
-    if (until := http_date(text)) is None:
+    until = http_date(text) or _window_end(headers)
+    return None if until is None else (until - (http_date(headers.get("date")) or now)).total_seconds()
+
+
+def _window_end(headers: Mapping[str, str]) -> datetime | None:
+    """When a used-up subscription window is reset: epoch seconds. The other ``unified`` headers tell no rate."""
+    seconds = _number(headers.get(f"{UNIFIED_PREFIX}reset"))
+    if headers.get(f"{UNIFIED_PREFIX}status") != "rejected" or seconds is None:
         return None
-    return (until - (http_date(headers.get("date")) or now)).total_seconds()
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # no date of this calendar
+        return None
 
 
 def http_date(text: str | None) -> datetime | None:

@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from headway.core.amendment import Amendment
 from headway.core.change import Change
@@ -206,7 +206,7 @@ def ending_of_columns(key: bytes, state: bytes, body: bytes | None, facts: bytes
         raise RowError("an ending that does not agree with its checksum")
     known = cast("dict[str, object]", json.loads(facts))
     failure = cast("dict[str, object] | None", known.pop("failure"))
-    usage = Usage(**cast("dict[str, int]", known.pop("usage")))
+    usage = Usage(**cast("dict[str, Any]", known.pop("usage")))
     changes = cast("list[dict[str, object]]", known.pop("changes", ()))
     return Ending(
         text_of(key),
