@@ -56,6 +56,11 @@ def test_a_sum_of_tiers_is_of_none() -> None:
     assert (one + two).service_tier == (one + NO_USAGE).service_tier == ""
 
 
+def test_a_stream_tells_tier_and_region_at_its_beginning_only() -> None:
+    begun = Usage(10, 1, service_tier=PRIORITY, region_weight=1.1)
+    assert begun.at_least(Usage(output=9)) == Usage(10, 9, service_tier=PRIORITY, region_weight=1.1)
+
+
 counts = st.integers(0, 10**7)
 tiers = st.sampled_from(["standard", PRIORITY, "batch", ""])
 

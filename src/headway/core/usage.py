@@ -80,6 +80,8 @@ class Usage:
             max(self.cache_write, other.cache_write),
             max(self.cache_write_1h, other.cache_write_1h),
             max(self.cache_read, other.cache_read),
+            other.service_tier or self.service_tier,
+            max(self.region_weight, other.region_weight),
         )
 
 

@@ -32,11 +32,14 @@ def problem_of(message: object) -> str | None:
 
 def usage_of(message: Message) -> Usage:
     """What a whole message used."""
-    return counts_of(message.usage)
+    return counts_of(message.usage, str(message.model))
 
 
-def counts_of(usage: object) -> Usage:
-    """A ``usage`` object, of a message or of a stream's event; counts that are missing or garbled are 0."""
+def counts_of(usage: object, model: str = "") -> Usage:
+    """A ``usage`` object, of a message or of a stream's event; counts that are missing or garbled are 0.
+
+    Only a message, or the event that begins it, says region and ``model``.
+    """
     written = _count(usage, "cache_creation_input_tokens")
     hour = min(written, _count(getattr(usage, "cache_creation", None), "ephemeral_1h_input_tokens"))
     return Usage(
@@ -46,7 +49,7 @@ def counts_of(usage: object) -> Usage:
         cache_write_1h=hour,
         cache_read=_count(usage, "cache_read_input_tokens"),
         service_tier=_word(usage, "service_tier"),
-        region_weight=region_weight(str(message.model), _word(usage, "inference_geo")),
+        region_weight=region_weight(model, _word(usage, "inference_geo")),
     )
 
 

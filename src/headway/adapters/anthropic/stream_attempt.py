@@ -68,7 +68,9 @@ def piece_of(event: RawMessageStreamEvent) -> Piece:
     """The SDK's event as a value that holds it."""
     match event.type:
         case "message_start":
-            return Piece(event.type, usage=counts_of(event.message.usage), raw=event)
+            return Piece(
+                event.type, usage=counts_of(event.message.usage, str(event.message.model)), raw=event
+            )
         case "content_block_start":
             return Piece(event.type, event.index, block=event.content_block.type, raw=event)
         case "content_block_delta":
