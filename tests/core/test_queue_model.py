@@ -66,6 +66,12 @@ class QueueMachine(RuleBasedStateMachine):
         if not any(m.queued and m.entry.priority is priority for m in self.known):
             self.finish = {flow: tag for flow, tag in self.finish.items() if flow[0] is not priority}
 
+    def refund(self, m: Model) -> None:
+        """A job that is taken back is not held against its tenant's next one."""
+        flow = (m.entry.priority, m.entry.tenant)
+        if flow in self.finish:
+            self.finish[flow] -= m.entry.cost / WEIGHTS.get(m.entry.tenant, 1.0)
+
     def mature(self) -> None:
         for m in self.of("later"):
             if m.entry.not_before <= self.now:
@@ -139,6 +145,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.discard(m.entry) == was
         if not was:
             return multiple()
+        self.refund(m)
         self.left(m.entry.priority)
         return m
 
@@ -149,6 +156,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queue.expired(self.now) == [m.entry for m in late]
         for m in late:
             m.where = "out"
+            self.refund(m)
             self.left(m.entry.priority)
         return multiple(*late)
 
