@@ -176,6 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert {id(entry) for entry in found} == {id(m.entry) for m in taken}
         for m in taken:
             m.where = "out"
+            self.refund(m)
             self.left(m.entry.priority)
         return multiple(*taken)
 

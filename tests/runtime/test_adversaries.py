@@ -61,8 +61,8 @@ class ShuffledAnswers(VirtualAPI):
 
     dice = random.Random(2)
 
-    async def send(self, request: Request) -> Reply | Rejection:
-        result = await super().send(request)
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
+        result = await super().send(request, streamed=streamed)
         await anyio.sleep(6 * self.dice.random())
         return result
 
@@ -72,10 +72,10 @@ class Moody(VirtualAPI):
 
     dice = random.Random(3)
 
-    async def send(self, request: Request) -> Reply | Rejection:
+    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
         if self.dice.random() < 1 / 40:
             return await self._refuse(429, "rate_limit_error")
-        return await super().send(request)
+        return await super().send(request, streamed=streamed)
 
 
 class BareErrors(Moody):

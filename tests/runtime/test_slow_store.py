@@ -22,7 +22,7 @@ from headway.adapters.memory import MemoryBudgets
 from headway.core.budget import BudgetStatus, Cost, Wait
 from headway.ports import BudgetKey, Grant
 from headway.runtime.clock import loop_time
-from headway.testing.transport import ScriptedTransport
+from headway.testing.transport import ScriptedTransport, refusal
 
 pytestmark = pytest.mark.anyio
 TRIP = 0.5
@@ -146,6 +146,22 @@ class TestWhileTheStoreIsAsked:
                 raise RuntimeError("enough")
         assert store.held == 0
         assert (await job.outcome()).resumable
+
+
+async def test_a_job_of_a_dead_model_is_given_back_and_not_sent() -> None:
+    """The first job learns that the model is gone while the store is asked for the second."""
+    store = SlowBudgets(GRANTS)
+    transport = ScriptedTransport(
+        lambda _: refusal(404, "not_found_error", message="model: claude-haiku-5-5"), latency=TRIP
+    )
+    async with scheduler(store, transport) as s:
+        first, second = s.submit("first"), s.submit("second")
+        assert (await first.outcome()).failure is not None
+        with anyio.fail_after(0.01):
+            assert (await second.outcome()).resumable
+        await anyio.sleep(2 * TRIP)
+        assert (store.held, s.status().queued, s.status().in_flight) == (0, 0, 0)
+    assert [sent.text for sent in transport.sent] == ["first"]
 
 
 async def test_an_interactive_job_does_not_inherit_the_wait_of_the_job_before_it() -> None:
