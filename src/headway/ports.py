@@ -10,6 +10,7 @@ from headway.core.account_limits import ToldLimits
 from headway.core.alert import Alert
 from headway.core.amendment import Amendment
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
+from headway.core.budget_key import BudgetKey
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
 from headway.core.job import JobRecord
@@ -166,21 +167,6 @@ class StreamSource(Protocol):
     async def aclose(self) -> None:
         """Nobody reads on."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetKey:
-    """Which limits a job counts against."""
-
-    account: str
-    group: str
-    """Model group."""
-    tier: str = ""
-    """``standard_only`` for requests that may not draw on Priority Tier."""
-    speed: str = ""
-    """``fast`` has a pool of its own."""
-    workspace: str = ""
-    """``workspace_id`` of requests that name one (a credential of several workspaces): limits of its own."""
 
 
 class Grant(Protocol):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
@@ -82,7 +82,7 @@ class Amendment:
             tuple(cast("list[str]", data["tools"])),
             cast("str | None", data["partial"]),
             None if held is None else Held(**held),
-            Usage(**cast("dict[str, int]", data["spent"])),
+            Usage(**cast("dict[str, Any]", data["spent"])),
             cast("float | None", data["cost"]),
         )
 
