@@ -102,6 +102,8 @@ class JobFailedError(HeadwayError):
         """Every request sent for the job, with its failure."""
         self.resumable = failure.resumable if resumable is None else resumable
         """The job is good: with a journal it stays queued there."""
+        self.partial: Message | None = None
+        """Of a stream: the message as far as it was shown."""
 
     def __str__(self) -> str:
         sent = len(self.attempts)
@@ -131,10 +133,8 @@ class JobExpiredError(JobFailedError):
 
 
 class StreamInterruptedError(JobFailedError):
-    """A stream broke after part of its answer was shown, and nothing could or should continue it."""
-
-    partial: Message | None = None
-    """The message as far as it was shown."""
+    """A stream broke after part of its answer was shown, and nothing could or should continue it; ``partial``
+    is that part."""
 
 
 class StoppedError(JobFailedError):

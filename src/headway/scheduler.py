@@ -203,7 +203,8 @@ class Scheduler(Lifecycle):
             raise TypeError(f"{type(transport).__name__} cannot stream: it has no open_stream()")
         guest = self._guest(prompt, params, Terms(priority, tenant, deadline))
         streaming = cast("StreamingTransport", transport)
-        return StreamManager(AnswerStream(guest, streaming, self._parts.flow, resume=resume), streaming)
+        source = AnswerStream(guest, streaming, self._parts.flow, self._parts.catalog, resume=resume)
+        return StreamManager(source, streaming)
 
     def map(
         self,

@@ -86,13 +86,13 @@ class Partial:
                 self.visible = self.visible or piece.block not in RESTARTABLE
             case "content_block_delta":
                 self.visible = True
-                self._characters += piece.size
                 if piece.text and piece.index < len(self.blocks):
                     self.blocks[piece.index].text += piece.text
             case "content_block_stop":
                 if piece.index < len(self.blocks):
                     self.blocks[piece.index].complete = True
             case "message_delta":
+                self.visible = True
                 self.stop_reason = piece.stop_reason or self.stop_reason
             case "message_stop":
                 self.finished = True
@@ -100,7 +100,8 @@ class Partial:
                 return
 
     def bill(self, piece: Piece) -> None:
-        """Take in what an event says of usage, shown or not."""
+        """Take in what an event says of usage, shown or not: hidden thinking is paid for like all else."""
+        self._characters += piece.size
         if piece.usage is not None:
             self._reported = self._reported.at_least(piece.usage)
             self._counted = piece.type == "message_delta"

@@ -22,8 +22,9 @@ CONTINUE: Final = (
 def resumed(request: Request, kept: Kept, produced: int, *, prefill: bool) -> Request | None:
     """The request for the rest of the answer; ``None`` when it cannot be resumed.
 
-    ``produced``: output tokens of the part that is kept; the cap covers the whole answer. A structured
-    output is not resumed: its grammar would start again from the beginning.
+    ``produced``: output tokens of the part that is kept; the cap covers the whole answer, but stays above a
+    thinking budget, as the API asks. ``prefill``: the model takes it, unless it thinks first: its turn would
+    have to begin with thinking. A structured output is not resumed: its grammar would start again.
     """
     texts = [text for text in kept.texts if text.strip()]
     if not texts or _structured(request):
@@ -31,7 +32,8 @@ def resumed(request: Request, kept: Kept, produced: int, *, prefill: bool) -> Re
     texts[-1] = texts[-1].rstrip()  # a final assistant turn must not end with white space
     messages = [*cast("list[object]", request.params["messages"])]
     ended = _assistant_turn(messages[-1])
-    if prefill:
+    budget = _thinking_budget(request)
+    if prefill and budget is None:
         if ended is not None:  # the caller's own prefill: the answer went on from it without a seam
             messages[-1] = {"role": "assistant", "content": _joined(ended, texts)}
         else:
@@ -39,7 +41,8 @@ def resumed(request: Request, kept: Kept, produced: int, *, prefill: bool) -> Re
     else:
         ask = CONTINUE.format(end=quoted(texts[-1]))
         messages += [{"role": "assistant", "content": _blocks(texts)}, {"role": "user", "content": ask}]
-    return request.with_params(messages=messages, max_tokens=max(1, request.max_tokens - produced))
+    least = 1 if budget is None else budget + 1
+    return request.with_params(messages=messages, max_tokens=max(least, request.max_tokens - produced))
 
 
 def quoted(text: str) -> str:
@@ -49,7 +52,17 @@ def quoted(text: str) -> str:
 
 def _structured(request: Request) -> bool:
     config = request.params.get("output_config")
-    return isinstance(config, dict) and bool(cast("dict[str, object]", config).get("format"))
+    asked = isinstance(config, dict) and bool(cast("dict[str, object]", config).get("format"))
+    return asked or request.output_format is not None or bool(request.params.get("output_format"))
+
+
+def _thinking_budget(request: Request) -> int | None:
+    """``budget_tokens`` of a request that thinks by budget."""
+    thinking = request.params.get("thinking")
+    if not isinstance(thinking, dict):
+        return None
+    budget = cast("dict[str, object]", thinking).get("budget_tokens")
+    return budget if isinstance(budget, int) else None
 
 
 def _assistant_turn(message: object) -> object | None:

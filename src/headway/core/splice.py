@@ -45,7 +45,7 @@ class Splice:
         if self._held is None:
             return shown
         self._held += shown
-        if not _visible(piece):
+        if not is_visible(piece):
             return []
         held, self._held = self._held, None
         return held
@@ -151,8 +151,8 @@ def _cyclic(text: str) -> bool:
     return any(start[step:] == start[:-step] for step in range(1, len(start) // 2 + 1))
 
 
-def _visible(piece: Piece) -> bool:
-    """It makes the answer visible, or ends it."""
+def is_visible(piece: Piece) -> bool:
+    """It brings content that cannot be taken back, or ends the answer."""
     if piece.type == "content_block_start":
         return piece.block not in RESTARTABLE
     return piece.type in {"content_block_delta", "message_delta", "message_stop"}

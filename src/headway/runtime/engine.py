@@ -14,7 +14,7 @@ import anyio
 import anyio.abc
 
 from headway.core.error_kind import ErrorKind
-from headway.core.events import Cancelled, Expired, Failed, JobEvent, Queued
+from headway.core.events import Cancelled, Expired, JobEvent, Queued
 from headway.core.failure import Failure, failure_of
 from headway.core.job import JobState
 from headway.core.outcome import Ending
@@ -28,7 +28,7 @@ from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.inspector import Inspector
-from headway.runtime.intake import Intake
+from headway.runtime.intake import Intake, key_reused
 from headway.runtime.outages import Outages
 from headway.runtime.policies import Policies
 from headway.runtime.recorder import Recorder
@@ -147,14 +147,13 @@ class Engine:
             self._amender.enter(job, None if stored is None else stored.amendment)
 
     def _refuse_key(self, job: Job[Message]) -> None:
-        ending = self._recorder.note(job, _key_reused(job), durable=False)
+        ending = self._recorder.note(job, key_reused(job), durable=False)
         assert ending is not None
         self.close(job, ending, None)
 
     def _restore(self, job: Job[Message], ending: Ending) -> None:
         request = job.record.request
-        body = ending.body
-        source = None if body is None else partial(self._transport.revive, body, request)
+        source = None if ending.body is None else partial(self._transport.revive, ending.body, request)
         outcome = Outcome(ending, request, source, (), restored=True, findings=job.findings)
         self.roster.resolve(job, outcome)
 
@@ -163,10 +162,18 @@ class Engine:
         if job.done() or job.interrupt is not None:
             return
         job.interrupt = Interrupt.CANCELLED
+        if job.scope is None and self._withdraw(job):
+            self._finish(job, Cancelled(loop_time()))
+        else:
+            self._cut(job)
+
+    def _cut(self, job: Job[Message]) -> None:
+        """Interrupt a running attempt; a stream that nobody reads must not hold its slot until somebody does."""
+        job.interrupt = job.interrupt or Interrupt.STOPPED
         if job.scope is not None:
             job.scope.cancel()
-        elif self._withdraw(job):
-            self._finish(job, Cancelled(loop_time()))
+        elif job.guest is not None and job in self.roster.running and self._group is not None:
+            self._group.start_soon(job.guest.interrupted)
 
     def _withdraw(self, job: Job[Message]) -> bool:
         """Take a job out wherever it waits."""
@@ -276,10 +283,7 @@ class Engine:
         """Cut off what is in flight; everything unfinished ends resumably."""
         self.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped at once"))
         for job in list(self.roster.running):
-            if job.interrupt is None:
-                job.interrupt = Interrupt.STOPPED
-            if job.scope is not None:
-                job.scope.cancel()
+            self._cut(job)
 
     def sweep(self) -> None:
         """After the tasks have ended: whatever a cancellation left open gets its outcome."""
@@ -288,13 +292,5 @@ class Engine:
         self.halt(failure)
         for job in list(self.roster.alive):
             if not job.done():
+                self._cut(job)  # a guest's attempt runs in a task that is not ours
                 self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
-
-
-def _key_reused(job: Job[Message]) -> Failed:
-    return Failed(
-        loop_time(),
-        failure_of(
-            ErrorKind.INVALID_REQUEST, f"the key {job.key!r} stands for another request in this journal"
-        ),
-    )

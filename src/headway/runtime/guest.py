@@ -8,6 +8,7 @@ It is not journalled: there is nobody to hand its answer to after a crash.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -53,14 +54,24 @@ class Guest:
         self._worker = worker
         self._grant: Grant | None = None
         self._entered = False
+        self._gone = False
         self._news = anyio.Event()
+        self.when_interrupted: Callable[[], Awaitable[None]] | None = None
+        """Called when the job is cut off during a turn, for a caller that may be elsewhere: it is to `leave`."""
         job.guest = self
         job.add_done_callback(lambda _: self._news.set())
 
     def take(self, grant: Grant) -> None:
-        """The dispatcher gives the job its turn."""
+        """The dispatcher gives the job its turn; one whose caller has left meanwhile gives it back."""
         self._grant = grant
         self._news.set()
+        if self._gone:
+            self._give_back(None, sent=False)
+
+    async def interrupted(self) -> None:
+        """The job was cut off during a turn."""
+        if self.when_interrupted is not None:
+            await self.when_interrupted()
 
     async def turn(self) -> Grant:
         """Wait for the next attempt's grant; a slot is held from here to `finish` or `leave`.
@@ -99,6 +110,10 @@ class Guest:
         other turn is wanted, whatever failed; and nothing is stopped because of it."""
         grant, self._grant = self._grant, None
         assert grant is not None, "a turn ends once"
+        if self.job.done():  # the scheduler was closed over it
+            _end(grant, result.usage, sent=True)
+            self._host.attempt_over(self.job)
+            return False
         try:
             await self._worker.conclude(self.job, grant, result, earlier=earlier, last=last)
         finally:
@@ -110,22 +125,32 @@ class Guest:
     async def leave(self, used: Usage | None = None, *, sent: bool = False) -> None:
         """Go away: the grant is given back (``used``: what is known to have been used when the request was
         ``sent``), and the job ends as what cut it off says: cancelled, stopped or expired."""
-        grant, self._grant = self._grant, None
-        if grant is None:
+        if self._grant is None:
+            self._gone = True  # a turn may be on its way
             self._host.cancel(self.job)
-            return
-        now = loop_time()
-        if used is not None:
-            grant.settle(used, now)
-        elif sent:
-            grant.forfeit(now)
         else:
-            grant.release(now)
+            self._give_back(used, sent=sent)
+
+    def _give_back(self, used: Usage | None, *, sent: bool) -> None:
+        grant, self._grant = self._grant, None
+        assert grant is not None
+        _end(grant, used, sent=sent)
         try:
             if not self.job.done():
-                late = self.job.record.deadline is not None and self.job.record.deadline <= now
+                late = self.job.record.deadline is not None and self.job.record.deadline <= loop_time()
                 if self.job.interrupt is None and not late:
                     self.job.interrupt = Interrupt.CANCELLED
                 self._worker.cut(self.job, sent=sent)
         finally:
             self._host.attempt_over(self.job)
+
+
+def _end(grant: Grant, used: Usage | None, *, sent: bool) -> None:
+    """End the grant of an attempt that nobody follows to its end."""
+    now = loop_time()
+    if used is not None:
+        grant.settle(used, now)
+    elif sent:
+        grant.forfeit(now)
+    else:
+        grant.release(now)

@@ -37,6 +37,10 @@ class Caller(Protocol):
         """The job's turn has come."""
         ...
 
+    async def interrupted(self) -> None:
+        """The job was cut off during a turn, and the caller may be elsewhere."""
+        ...
+
 
 class Interrupt(Enum):
     """Why a running attempt was cut off from outside."""

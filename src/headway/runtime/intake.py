@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from headway.core.error_kind import ErrorKind
+from headway.core.events import Failed
 from headway.core.failure import failure_of
 from headway.errors import JournalError
 from headway.ports import Journal, Stored
+from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
 
 if TYPE_CHECKING:
@@ -91,3 +93,13 @@ class Intake:
                     job.record, prior_attempts=stored.sends, maybe_billed=stored.maybe_billed
                 )
             self._accept(job, stored)
+
+
+def key_reused(job: Job[Message]) -> Failed:
+    """How a job ends whose key the journal knows from another request."""
+    return Failed(
+        loop_time(),
+        failure_of(
+            ErrorKind.INVALID_REQUEST, f"the key {job.key!r} stands for another request in this journal"
+        ),
+    )

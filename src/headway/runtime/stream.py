@@ -7,23 +7,31 @@ stopped, or made anew from its last text on. The caller's own task reads and wai
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 
-from headway.core.catalog import facts_of
+from headway.core.catalog import Catalog
 from headway.core.error_kind import ErrorKind
+from headway.core.event_order import EventOrder
 from headway.core.failure import Failure, failure_of
 from headway.core.limits import NO_REPORT
 from headway.core.partial import DISCARD, Partial, Piece
 from headway.core.request import Request
 from headway.core.resume import resumed
-from headway.core.splice import Splice
+from headway.core.splice import Splice, is_visible
 from headway.core.tokens import CHARS_PER_TOKEN
 from headway.core.usage import NO_USAGE
-from headway.errors import JobFailedError, StreamInterruptedError
+from headway.errors import (
+    HeadwayError,
+    JobExpiredError,
+    JobFailedError,
+    StoppedError,
+    StreamInterruptedError,
+)
 from headway.ports import Rejection, Reply, StreamAttempt, StreamingTransport
 from headway.runtime.clock import loop_time
 from headway.runtime.flow import Flow
@@ -39,22 +47,32 @@ T = TypeVar("T")
 class AnswerStream:
     """A `StreamSource`: the events of one job's answer."""
 
-    def __init__(self, guest: Guest, transport: StreamingTransport, flow: Flow, *, resume: bool) -> None:
+    def __init__(
+        self, guest: Guest, transport: StreamingTransport, flow: Flow, catalog: Catalog, *, resume: bool
+    ) -> None:
         self.job: Job[Message] = guest.job
         self.snapshot: Callable[[], Message | None] = lambda: None
         self._guest = guest
         self._transport = transport
         self._flow = flow
+        self._catalog = catalog
         self._resume = resume
         self._continuation: Request | None = None
         self._attempt: StreamAttempt | None = None
         self._partial = Partial()
         self._splice = Splice()
+        self._order = EventOrder()
         self._earlier = NO_USAGE
         self._ready: deque[Piece] = deque()
         self._over = False
-        self._sent = 0.0
+        self._reading = False
+        self._sent = False
+        """The attempt under way has left for the API."""
+        self._fruitless: float | None = None
+        """Seconds waited for the attempt's first content; ``None`` once it has come. The reader's absences are
+        not waiting."""
         self._response: object = None
+        guest.when_interrupted = self._interrupted_unread
 
     @property
     def response(self) -> object:
@@ -63,98 +81,139 @@ class AnswerStream:
 
     async def open(self) -> None:
         """Wait for a turn and for the headers of a good response, over as many attempts as that takes."""
-        while self._attempt is None:
-            grant = await self._guest.turn()
-            self._sent = loop_time()
-            opened = await self._within(self._send, self._patience())
-            if isinstance(opened, Rejection):
-                await self._recover(opened)
-            else:
-                self._attempt, self._response = opened, opened.response
-                grant.observe(opened.report, loop_time())
-
-    async def _send(self) -> StreamAttempt | Rejection:
-        return await self._transport.open_stream(self._continuation or self.job.record.sending)
+        with self._alone():
+            await self._open()
+            if self._over:
+                await self._raise_end()
 
     async def next(self) -> Piece | None:
-        """The next event to show; ``None`` at the end."""
-        while not self._ready:
+        """The next event to show; ``None`` at the end, and the same error again after one."""
+        with self._alone():
+            while not self._over and not self._ready:
+                await self._advance()
             if self._over:
+                await self._raise_end()
                 return None
-            await self._advance()
-        piece = self._ready.popleft()
-        if piece.type == "message_stop":
-            await self._complete()
-        return piece
+            piece = self._ready.popleft()
+            if piece.type == "message_stop":
+                await self._complete()
+            return piece
 
     async def aclose(self) -> None:
         """Nobody reads on: what is not finished ends as cancelled, and is paid for as far as it came."""
         if self._over:
             return
-        if self._attempt is not None and self._partial.stop_reason is not None:
+        if self._attempt is not None and self._partial.stop_reason is not None and not self._ready:
             await self._complete()  # only the formalities were missing
         else:
             await self._leave()
 
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Two readers would each get half of the answer."""
+        if self._reading:
+            raise RuntimeError("another task is reading this stream")
+        self._reading = True
+        try:
+            yield
+        finally:
+            self._reading = False
+
+    async def _interrupted_unread(self) -> None:
+        """The job was cut off: a reader notices by itself, but nobody may be reading."""
+        if not self._reading and not self._over:
+            await self._leave()
+
+    async def _open(self) -> None:
+        while self._attempt is None and not self._over:
+            self._sent, self._fruitless = False, 0.0
+            try:
+                grant = await self._guest.turn()
+            except HeadwayError:  # the job ended in the queue
+                self._over = True
+                return
+            try:
+                opened = await self._within(self._send)
+            except BaseException:
+                await self._leave()
+                raise
+            if isinstance(opened, Rejection):
+                await self._recover(opened)
+            elif self._over:  # it was closed at this very moment
+                await opened.aclose()
+            else:
+                self._attempt, self._response, self._order = opened, opened.response, EventOrder()
+                grant.observe(opened.report, loop_time())
+
+    async def _send(self) -> StreamAttempt | Rejection:
+        self._sent = True
+        return await self._transport.open_stream(self._continuation or self.job.record.sending)
+
     async def _advance(self) -> None:
-        if self._attempt is None:
-            await self.open()
+        await self._open()
         attempt = self._attempt
-        assert attempt is not None
-        seconds = self._flow.idle_timeout if self._partial.visible else self._patience()
-        piece = await self._within(attempt.next, seconds)
-        if piece is None:
-            self._ended()
-            if not self._ready:
-                await self._recover(
-                    Rejection(failure_of(ErrorKind.STREAM_CUT, "it ended before message_stop"))
-                )
-        elif isinstance(piece, Rejection):
-            await self._recover(replace(piece, report=NO_REPORT))  # its headers were heard when it opened
-        else:
+        if self._over or attempt is None:
+            return
+        piece = await self._within(attempt.next)
+        if self._over:
+            return
+        if isinstance(piece, Piece) and (fault := self._order.fault(piece)):
+            piece = Rejection(failure_of(ErrorKind.MALFORMED, fault))
+        elif isinstance(piece, Piece) and piece.type == "message_stop" and self._partial.stop_reason is None:
+            piece = None  # it was cut off upstream
+        if isinstance(piece, Piece):
             self._show(piece)
+        elif self._partial.stop_reason is not None:  # complete is what has a stop reason
+            self._show(Piece("message_stop"))
+        elif piece is None:
+            await self._recover(Rejection(failure_of(ErrorKind.STREAM_CUT, "it ended without a stop reason")))
+        else:
+            await self._recover(replace(piece, report=NO_REPORT))  # its headers were heard when it opened
 
     def _show(self, piece: Piece) -> None:
+        if is_visible(piece):
+            self._fruitless = None
         self._partial.bill(piece)
         for shown in self._splice.show(piece):
             self._partial.add(shown)
             self._ready.append(shown)
 
-    def _ended(self) -> None:
-        """The body is over: complete is only what had a stop reason."""
-        if self._partial.stop_reason is not None:
-            self._show(Piece("message_stop"))
-
-    def _patience(self) -> float:
-        """Seconds left for the first event with content."""
-        return max(0.0, self._sent + self._flow.first_token_timeout - loop_time())
-
-    async def _within(self, step: Callable[[], Awaitable[T]], seconds: float) -> T | Rejection:
-        """Do a step, but no longer than this, the job's deadline, or until the job is interrupted."""
-        job = self.job
+    async def _within(self, step: Callable[[], Awaitable[T]]) -> T | Rejection:
+        """Do a step, but no longer than the server may be silent, the job's deadline, or until the job is
+        interrupted; after the last two, and when it was closed meanwhile, the stream is over."""
+        job, began = self.job, loop_time()
         deadline = float("inf") if job.record.deadline is None else job.record.deadline
-        with anyio.CancelScope(deadline=min(loop_time() + seconds, deadline)) as scope:
-            job.scope = scope
-            try:
-                if job.interrupt is not None:
-                    scope.cancel()
-                return await step()
-            finally:
-                job.scope = None
-        if job.interrupt is not None or loop_time() >= deadline:
+        if self._fruitless is None:
+            bound, seconds = self._flow.idle_timeout, self._flow.idle_timeout
+        else:
+            bound = self._flow.first_token_timeout
+            seconds = max(0.0, bound - self._fruitless)
+        if job.interrupt is None and began < deadline:
+            with anyio.CancelScope(deadline=min(began + seconds, deadline)) as scope:
+                job.scope = scope
+                try:
+                    return await step()
+                finally:
+                    job.scope = None
+                    if self._fruitless is not None:
+                        self._fruitless += loop_time() - began
+        if not self._over and (job.interrupt is not None or loop_time() >= deadline):
             await self._leave()
-            raise self._error()
-        quiet = self._flow.idle_timeout if self._partial.visible else self._flow.first_token_timeout
         return Rejection(
-            failure_of(ErrorKind.STREAM_STALL, f"no content for {quiet:g} s (pings do not count)")
+            failure_of(ErrorKind.STREAM_STALL, f"no content for {bound:g} s (pings do not count)")
         )
 
     async def _leave(self) -> None:
         self._over = True
+        self._ready.clear()
         attempt, self._attempt = self._attempt, None
-        if attempt is not None:
-            await attempt.aclose()
-        await self._guest.leave(self._partial.settle() if attempt else None, sent=self._sent > 0)
+        if self.job.scope is not None:
+            self.job.scope.cancel()  # somebody is reading still
+        try:
+            if attempt is not None:
+                await attempt.aclose()
+        finally:
+            await self._guest.leave(self._partial.settle() if attempt else None, sent=self._sent)
 
     async def _complete(self) -> None:
         self._over = True
@@ -162,16 +221,20 @@ class AnswerStream:
         message = self.snapshot()
         assert attempt is not None
         assert message is not None
-        await attempt.aclose()
-        usage = self._partial.settle()
-        reply = Reply(message, "", usage, NO_REPORT, self._partial.stop_reason, attempt.request_id)
-        await self._guest.finish(reply, self._earlier)
+        try:
+            await attempt.aclose()
+        finally:
+            usage = self._partial.settle()
+            reply = Reply(message, "", usage, NO_REPORT, self._partial.stop_reason, attempt.request_id)
+            await self._guest.finish(reply, self._earlier)
 
     async def _recover(self, rejection: Rejection) -> None:
-        """An attempt failed: another one will go on from what was shown, or the stream ends with an error."""
-        attempt, self._attempt = self._attempt, None
-        if attempt is not None:
-            await attempt.aclose()
+        """An attempt failed: another one will go on from what was shown, or the stream is over."""
+        if self._over:
+            return
+        if self._attempt is not None:
+            await self._attempt.aclose()
+            self._attempt = None
             used = self._partial.settle()
             if used != NO_USAGE:
                 self._earlier += used
@@ -182,7 +245,6 @@ class AnswerStream:
         if not await self._guest.finish(rejection):
             self._over = True
             self._ready.clear()
-            raise self._error()
 
     def _afresh(self) -> None:
         """Nothing was shown: the next attempt starts from the beginning, unseen."""
@@ -198,32 +260,29 @@ class AnswerStream:
         kept = self._partial.keep()
         fresh = not any(text.strip() for text in kept.texts)
         if not fresh:
-            facts = facts_of(request.model)
+            facts = self._catalog.find(request.model)
             produced = round(sum(map(len, kept.texts)) / CHARS_PER_TOKEN)
-            continuation = resumed(request, kept, produced, prefill=facts is not None and facts.prefill)
-            if continuation is None:
+            self._continuation = resumed(request, kept, produced, prefill=facts is not None and facts.prefill)
+            if self._continuation is None:
                 return "a structured output cannot be resumed"
-            self._continuation = continuation
         if kept.blocks < shown:
             self._ready.append(Piece(DISCARD, kept.blocks))
         self._splice = Splice(kept, self._earlier, fresh=fresh)
         return None
 
-    def _error(self) -> Exception:
-        """What the job's end means to whoever reads; with the part that was shown."""
-        outcome = self.job.peek()
-        assert outcome is not None
+    async def _raise_end(self) -> None:
+        """What the job's end means to whoever reads, with the part that was shown; nothing after a success."""
+        outcome = await self.job.outcome()
         try:
             outcome.result()
         except JobFailedError as error:
             if not self._partial.visible:
-                return error
-            broken = StreamInterruptedError(error.failure, error.attempts, error.resumable)
-            broken.partial = self.snapshot()
-            return broken
-        except Exception as error:  # noqa: BLE001 - cancelled: handed on as it is
-            return error
-        raise AssertionError("a stream that ended early did not succeed")
+                raise
+            told = error
+            if not isinstance(error, JobExpiredError | StoppedError):
+                told = StreamInterruptedError(error.failure, error.attempts, error.resumable)
+            told.partial = self.snapshot()
+            raise told from None
 
 
 def _interrupted(failure: Failure, reason: str) -> Failure:

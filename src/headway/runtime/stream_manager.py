@@ -22,9 +22,14 @@ class StreamManager(Generic[T]):
     def __init__(self, source: AnswerStream, transport: StreamingTransport) -> None:
         self._source = source
         self._transport = transport
+        self._entered = False
 
     async def __aenter__(self) -> HeadwayMessageStream[T]:
-        """Waits for the job's turn and for a good response. Raises what ``await job`` would raise."""
+        """Waits for the job's turn and for a good response. Raises what ``await job`` would raise, and
+        RuntimeError when it was entered before."""
+        if self._entered:
+            raise RuntimeError("a stream is entered once; call scheduler.stream(...) for another one")
+        self._entered = True
         source = self._source
         try:
             await source.open()

@@ -134,5 +134,7 @@ class Tally:
             self.cost += cost
 
     def _count_refusal(self, failure: Failure) -> None:
-        self.refused_429 += failure.status == 429
-        self.refused_529 += failure.kind is ErrorKind.OVERLOADED
+        overloaded = failure.kind is ErrorKind.OVERLOADED
+        # Inside a stream a refusal comes with status 200.
+        self.refused_429 += failure.status == 429 or (failure.row.throttle and not overloaded)
+        self.refused_529 += overloaded

@@ -205,14 +205,14 @@ class Worker:
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         request = job.record.sending
-        self._estimator(request.model).learn(job.size, reply.usage)
+        if earlier == NO_USAGE:  # else it may have answered a continuation, which is longer
+            self._estimator(request.model).learn(job.size, reply.usage)
         usage = earlier + reply.usage
         cost = self._desk.cost_of(request.model, usage)
         answer = Held(whole_body(job.record, reply.body), reply.stop_reason, reply.request_id)
         if await self._amends.follow(job, answer, usage, cost):
             return
-        whole = answer.body is reply.body
-        message = reply.message if whole else self._transport.revive(answer.body, request)
+        message = reply.message if answer.body is reply.body else self._transport.revive(answer.body, request)
         event = Succeeded(now, answer.body, usage, reply.stop_reason, reply.request_id, cost)
         await self._conclude(job, event, message)
 

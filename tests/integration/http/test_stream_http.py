@@ -174,6 +174,31 @@ async def test_cancelling_the_reader_or_the_job(house: Open) -> None:
         assert (status.in_flight, status.cancelled, status.maybe_billed) == (0, 2, 2)
 
 
+async def test_a_job_that_is_cancelled_while_nobody_reads_lets_go_of_its_connection(house: Open) -> None:
+    there = await house(latency=Latency(ttft=0, speed=500, jitter=0), output=LONG)
+    async with there.scheduler() as scheduler, scheduler.stream("hi", max_tokens=4000) as stream:
+        await anext(stream)
+        stream.job.cancel()
+        await until(lambda: there.api.stats.client_disconnects == 1)
+        assert scheduler.status().in_flight == 0
+        with pytest.raises(JobCancelledError):
+            await stream.get_final_message()
+
+
+async def test_a_read_with_a_time_limit_loses_nothing(house: Open) -> None:
+    there = await house(broken(FaultKind.STREAM_STALL, 5, seconds=1))
+    async with there.scheduler(max_tokens=4000) as scheduler, scheduler.stream("hi") as stream:
+        seen = ""
+        with anyio.move_on_after(0.3):
+            async for event in stream:
+                seen += event.text if event.type == "text" else ""
+        rest = [event.text async for event in stream if event.type == "text"]
+        message = await stream.get_final_message()
+        assert seen + "".join(rest) == message.content[0].text  # type: ignore[union-attr]
+        assert message.content[0].text in PROSE  # type: ignore[union-attr]
+        assert message.stop_reason == "end_turn"
+
+
 async def test_an_error_of_the_reader_passes(house: Open) -> None:
     there = await house()
     async with there.scheduler() as scheduler:

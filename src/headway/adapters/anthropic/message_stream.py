@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from anthropic import NOT_GIVEN, AsyncStream
 from anthropic.lib.streaming import AsyncMessageStream
@@ -12,7 +12,7 @@ from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.lib.streaming._messages import accumulate_event, build_events
 
 from headway.adapters.anthropic.stream_attempt import event_of
-from headway.core.partial import DISCARD
+from headway.core.partial import DISCARD, Piece
 from headway.ports import StreamSource
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
         self._format = NOT_GIVEN if output_format is None else output_format
         self._snapshot: ParsedMessage[T] | None = None
         self._json: dict[int, bytes] = {}
+        self._events: deque[ParsedMessageStreamEvent[T]] = deque()
         source.snapshot = lambda: self._snapshot
         # The SDK's constructor takes the raw stream only to read its `response` and to close it.
         super().__init__(cast("AsyncStream[RawMessageStreamEvent]", source), self._format)
@@ -46,6 +47,19 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
     def _current_snapshot_or_none(self) -> ParsedMessage[T] | None:
         return self._snapshot
 
+    def __aiter__(self) -> Self:  # type: ignore[override]
+        return self
+
+    async def __anext__(self) -> ParsedMessageStreamEvent[T]:
+        """The next event. Unlike the SDK's generator it can be called again after a cancelled read, and an error
+        is raised each time: a part must not pass for the whole."""
+        while not self._events:
+            piece = await self._source.next()
+            if piece is None:
+                raise StopAsyncIteration
+            self._take_in(piece)
+        return self._events.popleft()
+
     async def get_final_message(self) -> ParsedMessage[T]:
         """Read to the end; the whole message, however many attempts it took."""
         await self.until_done()
@@ -55,20 +69,19 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
         """Stop reading and give everything back."""
         await self._source.aclose()
 
-    async def __stream__(self) -> AsyncIterator[ParsedMessageStreamEvent[T]]:
-        while (piece := await self._source.next()) is not None:
-            if piece.type == DISCARD:
-                self._take_back(piece.index)
-                continue
-            event = event_of(piece)
-            if self._snapshot is None and event.type != "message_start":
-                yield cast("ParsedMessageStreamEvent[T]", event)
-                continue
-            self._snapshot = accumulate_event(
-                event=event, current_snapshot=self._snapshot, json_bufs=self._json, output_format=self._format
-            )
-            for built in build_events(event=event, message_snapshot=self._snapshot):
-                yield built
+    def _take_in(self, piece: Piece) -> None:
+        """What a piece means for the message and for whoever reads."""
+        if piece.type == DISCARD:
+            self._take_back(piece.index)
+            return
+        event = event_of(piece)
+        if self._snapshot is None and event.type != "message_start":
+            self._events.append(cast("ParsedMessageStreamEvent[T]", event))
+            return
+        self._snapshot = accumulate_event(
+            event=event, current_snapshot=self._snapshot, json_bufs=self._json, output_format=self._format
+        )
+        self._events.extend(build_events(event=event, message_snapshot=self._snapshot))
 
     def _take_back(self, index: int) -> None:
         if self._snapshot is not None:

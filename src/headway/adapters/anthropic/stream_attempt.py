@@ -14,11 +14,12 @@ from headway.adapters.anthropic.headers import report_of
 from headway.core.limits import LimitReport
 from headway.core.partial import Piece
 from headway.core.request import Request
+from headway.core.usage import Usage
 from headway.ports import Rejection
 
 if TYPE_CHECKING:
     from anthropic import AsyncStream
-    from anthropic.types import RawMessageStreamEvent
+    from anthropic.types import MessageDeltaUsage, RawMessageStreamEvent
 
 _TEXTS: Final = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking"}
 
@@ -65,12 +66,15 @@ class AnthropicStreamAttempt:
 
 
 def piece_of(event: RawMessageStreamEvent) -> Piece:
-    """The SDK's event as a value that holds it."""
+    """The SDK's event as a value that holds it. Raises for one that is not whole: the SDK does not validate, and
+    would fail in the reader's face when it adds it to the message."""
     match event.type:
         case "message_start":
-            return Piece(
-                event.type, usage=counts_of(event.message.usage, str(event.message.model)), raw=event
-            )
+            if not isinstance(cast("object", event.message.content), list):
+                raise TypeError("message_start without content")
+            _require_output(event.message.usage)
+            usage = counts_of(event.message.usage, str(event.message.model))
+            return Piece(event.type, usage=usage, raw=event)
         case "content_block_start":
             return Piece(event.type, event.index, block=event.content_block.type, raw=event)
         case "content_block_delta":
@@ -81,10 +85,16 @@ def piece_of(event: RawMessageStreamEvent) -> Piece:
         case "content_block_stop":
             return Piece(event.type, event.index, raw=event)
         case "message_delta":
+            _require_output(event.usage)
             reason = cast("str | None", event.delta.stop_reason)
             return Piece(event.type, usage=counts_of(event.usage), stop_reason=reason, raw=event)
         case _:
             return Piece(event.type, raw=event)
+
+
+def _require_output(usage: object) -> None:
+    if not isinstance(getattr(usage, "output_tokens", None), int):
+        raise TypeError("usage without output_tokens")
 
 
 def event_of(piece: Piece) -> RawMessageStreamEvent:
@@ -108,13 +118,17 @@ def event_of(piece: Piece) -> RawMessageStreamEvent:
         event.index = piece.index  # type: ignore[union-attr]
     if event.type == "content_block_delta" and event.delta.type == "text_delta" and piece.text is not None:
         event.delta.text = piece.text
-    if event.type == "message_delta" and piece.usage is not None:
-        usage = event.usage
-        usage.output_tokens = piece.usage.output
-        usage.input_tokens = piece.usage.input
-        if piece.usage.cache_read or usage.cache_read_input_tokens is not None:
-            usage.cache_read_input_tokens = piece.usage.cache_read
-        written = piece.usage.cache_write + piece.usage.cache_write_1h
-        if written or usage.cache_creation_input_tokens is not None:
-            usage.cache_creation_input_tokens = written
+    if event.type == "message_delta" and piece.usage is not None and piece.usage != counts_of(event.usage):
+        _tell_usage(event.usage, piece.usage)
     return event
+
+
+def _tell_usage(usage: MessageDeltaUsage, used: Usage) -> None:
+    """The sum of several attempts; one attempt's own counts stay as they came, also where they are omitted."""
+    usage.output_tokens = used.output
+    usage.input_tokens = used.input
+    if used.cache_read or usage.cache_read_input_tokens is not None:
+        usage.cache_read_input_tokens = used.cache_read
+    written = used.cache_write + used.cache_write_1h
+    if written or usage.cache_creation_input_tokens is not None:
+        usage.cache_creation_input_tokens = written
