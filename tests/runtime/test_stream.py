@@ -270,6 +270,19 @@ async def test_closing_under_a_reader_that_waits_for_the_next_attempt() -> None:
             assert all(opened.closed for opened in house.transport.streams)
 
 
+async def test_closing_when_only_the_formalities_are_missing() -> None:
+    house = House([*whole("All.")[:-1], 100.0])
+    async with house.scheduler as scheduler, scheduler.stream("hi") as stream:
+        task = asyncio.create_task(stream.get_final_message())
+        await anyio.sleep(1)
+        began = anyio.current_time()
+        await stream.close()
+        assert text_of(await task) == "All."
+        assert anyio.current_time() == began
+        assert stream.job.state is JobState.SUCCEEDED
+        assert house.empty()
+
+
 async def test_a_job_cancelled_before_its_stream_is_entered() -> None:
     house = House(SLOW)
     async with house.scheduler as scheduler:

@@ -103,6 +103,8 @@ class AnswerStream:
         """Nobody reads on: what is not finished ends as cancelled, and is paid for as far as it came."""
         if self._over:
             return
+        if self.job.scope is not None:
+            self.job.scope.cancel()  # somebody is reading still
         if self._attempt is not None and self._partial.stop_reason is not None and not self._ready:
             await self._complete()  # only the formalities were missing
         else:
@@ -207,8 +209,6 @@ class AnswerStream:
         self._over = True
         self._ready.clear()
         attempt, self._attempt = self._attempt, None
-        if self.job.scope is not None:
-            self.job.scope.cancel()  # somebody is reading still
         try:
             if attempt is not None:
                 await attempt.aclose()
