@@ -56,7 +56,7 @@ def row(scenario: Scenario, variant: str = AS_BUILT, end: float = 300.0) -> str:
     used = found.efficiency if scenario.work is None else found.admission
     return (
         f"| `{scenario.name}` | {scenario.clients} | {variant} | {used:.1f} | {found.refused:.1f} "
-        f"| {found.overloaded} | {found.jain:.2f} | {found.interactive_p99:.1f} |"
+        f"| {found.overloaded} | {found.jain:.2f} | {found.own_p99:.2f} |"
     )
 
 

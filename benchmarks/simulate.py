@@ -14,12 +14,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulation.run import Outcome, run
+from simulation.run import Outcome, p99, run
 from simulation.scenarios import ALL, Scenario
 
 COLUMNS = (
     f"{'scenario':24}{'eff %':>8}{'min':>7}{'429/k':>8}{'max':>7}{'529':>6}{'Jain':>6}{'req/job':>8}"
-    f"{'p99 ms':>8}{'steady':>8}{'admit':>7}{'asks':>6}{'span':>7}{'cpu s':>7}"
+    f"{'own p99':>8}{'p99 ms':>8}{'steady':>8}{'admit':>7}{'asks':>6}{'span':>7}{'cpu s':>7}"
 )
 WINDOW, STEP = 1.0, 0.25
 FEW = 5
@@ -66,7 +66,8 @@ def show(scenario: Scenario, outcomes: list[Outcome], seconds: float) -> None:
         f"{mean(o.overloaded for o in outcomes):6.0f}"
         f"{mean(o.jain for o in outcomes):6.2f}"
         f"{mean(o.requests_per_job for o in outcomes):8.3f}"
-        f"{1000 * mean(o.interactive_p99 for o in outcomes):8.0f}"
+        f"{1000 * p99([d.own for o in outcomes for d in o.delays]):8.0f}"
+        f"{1000 * p99([d.whole for o in outcomes for d in o.delays]):8.0f}"
         f"{mean(o.steady for o in outcomes):8.2f}"
         f"{mean(o.admission for o in outcomes):7.1f}"
         f"{mean(o.asks_per_job for o in outcomes):6.1f}"

@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from headway.core.budget import Budget, Cost, Refusal, RefusalKind, Used, Wait
 from headway.core.limits import NO_REPORT, LimitReport, Limits
@@ -27,6 +28,8 @@ class Job:
     interactive: bool = False
     born: float = 0.0
     tries: int = 0
+    delay: Delay | None = None
+    """Interactive jobs: when last sent."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,24 @@ class Network:
 
     there: tuple[float, float] = (0.03, 0.06)
     rejection: float = 0.12
-    streaming: bool = True
+    heard: str = "scouts"
+    """Whose headers are heard at the first byte: those of "scouts", as headway ships; of "all" answers; or of
+    "none", as through a client that cannot tell early."""
+
+
+LOOK: Final = 0.005
+"""Seconds between two looks at whether the server would take an interactive job that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long an interactive job waited, in seconds."""
+
+    whole: float = 0.0
+    """From its arrival to the sending of the attempt that was taken."""
+    own: float = 0.0
+    """The part of it in which the server would have taken the job: what a client that knows the server's mind
+    would not have waited."""
 
 
 class Client:
@@ -63,7 +83,9 @@ class Client:
         self.wake_at = -1.0
         self.started: list[float] = []
         self.first_bytes: list[float] = []
-        self.delays: list[float] = []
+        self.delays: list[Delay] = []
+        self.waiting: dict[int, float] = {}
+        """Interactive jobs that no server has taken yet: own delay so far."""
         self.finished = 0
         self.bulk_finished = 0
         self.count = count
@@ -82,7 +104,17 @@ class Client:
         job.born = self.engine.now
         job.interactive = True
         self.urgent.append(job)
+        self.waiting[id(job)] = 0.0
         self.pump()
+        self.engine.after(LOOK, self._watch, job)
+
+    def _watch(self, job: Job) -> None:
+        """Count the time in which an interactive job waits although the server would take it."""
+        if id(job) not in self.waiting:
+            return
+        if self.server.admits(self.engine.now, job.input):
+            self.waiting[id(job)] += LOOK
+        self.engine.after(LOOK, self._watch, job)
 
     def pump(self) -> None:
         """Send whatever may go."""
@@ -107,8 +139,8 @@ class Client:
                 self._wake(outcome.seconds)
                 return
             self.sent += 1
-            if job.interactive and not job.tries:
-                self.delays.append(now - job.born)
+            if job.interactive:
+                job.delay = Delay(now - job.born, self.waiting[id(job)])
             job.tries += 1
             low, high = self.network.there
             self.engine.after(self.rng.uniform(low, high), self._arrive, job, outcome)
@@ -150,6 +182,9 @@ class Client:
             self.engine.after(self.network.rejection * 0.6, self._refused, job, reservation, refusal)
             return
         self.taken.append((now, job.input))
+        if job.delay:
+            self.delays.append(job.delay)
+            del self.waiting[id(job)]
         report = self.server.report(now) if self.server.rules.moment == "admission" else None
         self.engine.after(job.first_byte, self._first_byte, job, reservation, report)
 
@@ -161,7 +196,8 @@ class Client:
         if writing > 0:
             self.server.write(now, job.speed)
         back = self.rng.uniform(*self.network.there)
-        if self.network.streaming:
+        heard = self.network.heard
+        if heard == "all" or (heard == "scouts" and reservation.scout):  # type: ignore[attr-defined]
             self.engine.after(back, self._observe, reservation, report)
             report = NO_REPORT
         self.engine.after(writing, self._written, job, reservation, report)
@@ -178,7 +214,7 @@ class Client:
 
     def _ended(self, job: Job, reservation: object, report: LimitReport) -> None:
         now = self.engine.now
-        if not self.network.streaming:
+        if report:
             self.budget.observe(reservation, report, now)  # type: ignore[arg-type]
         self.budget.settle(reservation, Used(job.input, job.output), now)  # type: ignore[arg-type]
         self.finished += 1

@@ -15,10 +15,12 @@ from simulation.scenarios import Scenario
 from simulation.server import Server
 from simulation.variants import AS_BUILT, varied
 
-REPLIES: Final = Network(streaming=False)
-"""As the library works: it reads the headers when the whole answer is there."""
-FIRST_BYTES: Final = Network(streaming=True)
-"""As a client works that reads the headers as soon as they come."""
+SHIPPED: Final = Network()
+"""As the library works: scouts bring headers at the first byte, all others when the whole answer is there."""
+FIRST_BYTES: Final = Network(heard="all")
+"""As a client works that streams every answer."""
+REPLIES: Final = Network(heard="none")
+"""As a client works that streams none."""
 
 
 class Frame:
@@ -53,7 +55,7 @@ class Film:
         step: float = 0.25,
         variant: str = AS_BUILT,
         join: float = 0.0,
-        network: Network = REPLIES,
+        network: Network = SHIPPED,
         seed: int = 1,
     ) -> None:
         self.frames: list[Frame] = []

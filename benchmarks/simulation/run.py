@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headway.core.limits import Limits
-from simulation.client import Client, Job
+from simulation.client import Client, Delay, Job
 from simulation.engine import Engine
 from simulation.scenarios import Load, Scenario
 from simulation.server import Rules, Server
@@ -24,8 +24,8 @@ class Outcome:
     """429s per 1,000 finished jobs."""
     overloaded: int
     jain: float
-    interactive_p99: float
-    """Seconds of our own delay."""
+    delays: list[Delay]
+    """Of interactive jobs."""
     requests_per_job: float
     makespan: float
     asks_per_job: float
@@ -36,6 +36,17 @@ class Outcome:
     admission: float
     """Finite runs: the bound / the last admission, in %: what the budget alone is to blame for."""
     stuck: bool = False
+
+    @property
+    def own_p99(self) -> float:
+        """Seconds of our own delay of interactive jobs: see `p99`."""
+        return p99([delay.own for delay in self.delays])
+
+
+def p99(seconds: list[float]) -> float:
+    """The 99th percentile; 0 of nothing."""
+    ordered = sorted(seconds)
+    return ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0
 
 
 def jobs(load: Load, rng: random.Random) -> Iterator[Job]:
@@ -178,7 +189,6 @@ def _measure(
             counts.used[d] / (server.first[d] + counts.refilled[d] - counts.others[d]) for d in range(3)
         )
     each = [float(client.finished) for client in clients]
-    delays = sorted(delay for client in clients for delay in client.delays)
     taken = sorted(t for client in clients for t in client.taken)
     late = sum(size for t, size in taken if t > 120)
     rate = scenario.rules.limits[1] / 60
@@ -187,7 +197,7 @@ def _measure(
         refused=1000 * counts.refused / max(finished, 1),
         overloaded=counts.overloaded,
         jain=sum(each) ** 2 / (len(each) * max(sum(x * x for x in each), 1)),
-        interactive_p99=delays[int(0.99 * (len(delays) - 1))] if delays else 0.0,
+        delays=[delay for client in clients for delay in client.delays],
         requests_per_job=sum(client.sent for client in clients) / max(finished, 1),
         makespan=engine.now,
         asks_per_job=sum(client.asks for client in clients) / max(finished, 1),

@@ -76,11 +76,19 @@ LONG: Final = (
     rules(S, "S8-C1", (99.0, 2), depth=1.0),
     rules(S, "S8-C10", (99.0, 0.5), depth=10.0),
 )
+EARLY: Final = tuple(
+    replace(scenario, name=f"E{scenario.name[1:]}", network=Network(heard="all")) for scenario in LONG
+)
+"""The same with all headers heard at the first byte: every answer is streamed."""
+LATE: Final = tuple(
+    replace(scenario, name=f"L{scenario.name[1:]}", network=Network(heard="none"), target=None)
+    for scenario in LONG
+)
+"""The same with all headers heard at the end: no answer is streamed."""
 ATTACKS: Final = (
     replace(S, name="A-told", told=1.0, target=(99.0, 0.5)),
     replace(S, name="A-told-half", told=0.5, target=(99.0, 0.5)),
     replace(S, name="A-told-double", told=2.0, target=(99.0, 0.5)),
-    replace(S, name="A-nonstreaming", network=Network(streaming=False), target=(98.0, 0.5)),
     replace(S, name="A-overtaking", network=Network(there=(0.03, 0.8)), target=(98.5, 0.5)),
     rules(S, "A-moment-reply", (99.0, 0.5), moment="reply"),
     rules(S, "A-stale2s", (98.5, 5), stale=2.0),
@@ -103,7 +111,6 @@ ATTACKS: Final = (
         tenants=tuple((t, t + 5.0, 0.6) for t in range(100, 500, 10)),
     ),
     replace(S, name="A-32procs", clients=32),
-    replace(S, name="A-8procs-nonstreaming", clients=8, network=Network(streaming=False)),
     replace(rules(S, "A-8procs-noheaders", headers=False), clients=8),
     replace(rules(S, "A-8procs-storm", storms=((200, 260),)), clients=8),
     rules(S, "A-noheaders-otpm", limits=(4000, 2_000_000, 240_000), headers=False),
@@ -149,7 +156,6 @@ SHORTS: Final = (
     rules(FINITE, "F-tiny", (97, 1.02), depth=1.0),
     replace(rules(FINITE, "F-tiny-told", (97, 1.02), depth=1.0), told=1.0, told_burst=True),
     replace(FINITE, name="F-requests", load=replace(SMALL, input=200, output=40), told=1.0, told_burst=True),
-    replace(FINITE, name="F-nonstreaming", network=Network(streaming=False), target=(95, 1.02)),
     replace(FINITE, name="F-interactive", load=replace(SMALL, interactive=2.0), target=(88, 1.03)),
 )
 QUICK_LOAD: Final = Load(
@@ -163,7 +169,7 @@ QUICK_LOAD: Final = Load(
     interactive=0.0,
 )
 """The jobs of benchmarks/utilisation.py: .8 s each, so that nothing is in flight soon after nothing is sent."""
-QUICK_NET: Final = Network(there=(0.005, 0.02), rejection=0.05, streaming=False)
+QUICK_NET: Final = Network(there=(0.005, 0.02), rejection=0.05)
 SLOW_LOAD: Final = replace(QUICK_LOAD, first_byte=(0.6, 1.1))
 """The same on a busy machine: the law of the pace is at the edge of swinging."""
 BULK: Final = replace(FINITE, load=QUICK_LOAD, network=QUICK_NET, clients=4, work=28.0)
@@ -207,4 +213,6 @@ ALONE: Final = (
     rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-cut", cuts=((8, 0.25), (18, 1.0))),
 )
 """The workloads of benchmarks/utilisation.py as the model sees them."""
-ALL: Final = {scenario.name: scenario for scenario in (*LONG, *ATTACKS, *SHORTS, *PROCESSES, *ALONE)}
+ALL: Final = {
+    scenario.name: scenario for scenario in (*LONG, *EARLY, *LATE, *ATTACKS, *SHORTS, *PROCESSES, *ALONE)
+}

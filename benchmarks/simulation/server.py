@@ -69,6 +69,8 @@ class Server:
         self.first = list(self.level)
         self.at = 0.0
         self.speed = 0.0
+        self.down = False
+        """Whether the last request met an outage: until the next one, nobody can know that it is over."""
         self.running = 0
         self.counts = Counts()
         self._edges = sorted({t for a, b, _ in rules.tenants for t in (a, b)} | {t for t, _ in rules.cuts})
@@ -118,7 +120,8 @@ class Server:
         """Admit a request of ``size`` input tokens, or refuse it."""
         self.touch(now)
         rules, rng = self.rules, self.rng
-        if any(a <= now < b for a, b in rules.storms) or rng.random() < rules.random_529:
+        self.down = any(a <= now < b for a, b in rules.storms)
+        if self.down or rng.random() < rules.random_529:
             self.counts.overloaded += 1
             return Refusal(RefusalKind.OVERLOAD)
         refusal = self._judge(now, size)
@@ -133,16 +136,28 @@ class Server:
         self.running += 1
         return None
 
+    def admits(self, now: float, size: float) -> bool:
+        """Whether a request would be taken at this moment, chance and the acceleration limit left aside."""
+        self.touch(now)
+        rules = self.rules
+        if self.down or any(a <= now < b for a, b in rules.storms) or 0 < rules.concurrency <= self.running:
+            return False
+        return self._missing(size) <= 0
+
+    def _missing(self, size: float) -> float:
+        """Seconds until the buckets hold what a request needs; below 0: they do."""
+        return max(
+            (need - self.level[d]) / (self.limit(d) / 60 * self.rules.hidden)
+            for d, need in enumerate((1.0, min(size, self.cap(1)), 1.0))
+        )
+
     def _judge(self, now: float, size: float) -> Refusal | None:
         rules = self.rules
         if rules.concurrency and self.running >= rules.concurrency:
             return Refusal(RefusalKind.CONCURRENCY)
         if rules.ramp and self._too_steep(now, size):
             return Refusal(RefusalKind.RAMP, 1.0, self.report(now, error=True))
-        missing = max(
-            (need - self.level[d]) / (self.limit(d) / 60 * rules.hidden)
-            for d, need in enumerate((1.0, min(size, self.cap(1)), 1.0))
-        )
+        missing = self._missing(size)
         if missing <= 0 and self.rng.random() >= rules.random_429:
             return None
         after = max(math.ceil(max(missing, 0.01)), rules.retry_after_least)

@@ -107,13 +107,67 @@ def test_probes_after_a_429_back_off():
     breaker = Breaker(0.0)
     now, pauses = 0.0, []
     for index in range(6):
-        breaker.trip(now, 0.1, 0.0, probe=index > 0, big=False)
+        breaker.trip(now, 0.1, 0.0, probe=index > 0, big=False, urgent=False)
         pauses.append(breaker.seconds(now))
         now += pauses[-1]
         breaker.touch(now)
         breaker.send(now)
     assert pauses[1:] == sorted(pauses[1:])
     assert pauses[-1] > 10 * pauses[0]
+
+
+def tripped(*, urgent: bool = False) -> Breaker:
+    breaker = Breaker(0.0)
+    breaker.trip(0.0, 0.1, 1.0, probe=False, big=True, urgent=urgent)
+    return breaker
+
+
+def test_an_interactive_job_passes_a_circuit_that_a_429_of_bulk_opened():
+    breaker = tripped()
+    assert breaker.seconds(0.0) == 1.0
+    assert breaker.seconds(0.0, urgent=True) == 0
+    assert not breaker.send(0.0)  # it is no probe: the circuit stays as it is
+    assert breaker.seconds(0.0) == 1.0
+    breaker.touch(1.1)
+    assert breaker.send(1.1)
+    assert breaker.seconds(1.1) > 0
+    assert breaker.seconds(1.1, urgent=True) == 0  # beside the probe
+    assert not breaker.send(1.1)
+
+
+def test_after_two_refusals_interactive_jobs_wait_too_until_it_closes():
+    breaker = tripped(urgent=True)
+    assert breaker.seconds(0.0, urgent=True) == 0
+    breaker.trip(0.1, 0.1, 1.0, probe=False, big=False, urgent=True)
+    assert breaker.seconds(0.1, urgent=True) == pytest.approx(0.9)
+    breaker.touch(1.1)
+    breaker.send(1.1)
+    breaker.succeed(probe=True)
+    breaker.trip(2.0, 0.1, 1.0, probe=False, big=True, urgent=False)
+    assert breaker.seconds(2.0, urgent=True) == 0
+
+
+def test_no_interactive_job_passes_a_circuit_that_overloads_opened():
+    assert stormy().seconds(0.0, urgent=True) == stormy().seconds(0.0) > 0
+    breaker = tripped()
+    for _ in range(10):
+        breaker.touch(1.1)
+        breaker.overload(1.1, 0.1, None, probe=True, jitter=0.5)
+    assert breaker.seconds(1.1, urgent=True) > 0
+
+
+def test_the_more_the_times_of_rejections_vary_the_longer_a_probe_must_live():
+    def patience(times: tuple[float, ...]) -> float:
+        breaker = Breaker(0.0)
+        for index in range(40):
+            breaker.overload(0.0, times[index % len(times)], None, probe=False, jitter=0.5)
+        breaker.touch(0.6)
+        breaker.send(0.6)
+        return breaker.seconds(0.6)
+
+    steady, varying = patience((0.2,)), patience((0.1, 0.3))
+    assert steady == pytest.approx(0.2, rel=0.1)
+    assert varying > 0.4
 
 
 def test_what_the_ceiling_allows_and_the_prediction_of_it_are_inverse():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.learner import FIRST_RATE, GUESSED_DEPTH, LONGEST_REST, Learner
+from headway.core.learner import FEW, FIRST_RATE, GUESSED_DEPTH, LATER_GROWTH, LONGEST_REST, Learner
 
 
 def refuse(learner: Learner, now: float, work: float = 1.0, size: float = 1.0) -> None:
@@ -55,13 +55,28 @@ def test_429s_of_one_emptying_teach_once():
     assert learner.aim == aim
 
 
-def test_the_refusal_of_a_giant_teaches_little():
-    learner = taught()
-    for _ in range(20):
-        learner.send(1.0)
-    learner.send(5.0)
-    refuse(learner, 20.0, 5.0, 10.0)
-    assert learner.aim == pytest.approx(10, rel=0.05)
+@pytest.mark.parametrize(("jobs", "moved"), [(2, 0.1), (20, 0.5), (1000, 0.99)])
+def test_the_refusal_of_a_giant_teaches_as_much_as_its_size_leaves_certain(jobs: int, moved: float):
+    """It needs ten average jobs' room: after two jobs it says next to nothing, after a thousand all."""
+
+    def aim(size: float) -> float:
+        learner = taught()
+        for _ in range(jobs):
+            learner.send(1.0)
+        learner.send(size)
+        refuse(learner, 20.0, size, size)
+        assert learner.aim is not None
+        return learner.aim
+
+    assert (aim(10.0) - 10) / (aim(1.0) - 10) == pytest.approx(moved, abs=0.06)
+
+
+def test_the_first_rate_grows_more_slowly_once_there_is_much_to_lose():
+    learner = Learner(0.0)
+    learner.send(FEW)
+    few = learner.rate
+    learner.send(60.0)
+    assert learner.rate - few == pytest.approx(60 / LATER_GROWTH)
 
 
 def test_the_climb_rests_at_the_aim_then_doubles_and_stands_still_when_idle():

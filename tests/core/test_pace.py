@@ -6,10 +6,21 @@ import pytest
 
 from headway.core.dimension import Dimension
 from headway.core.mirror import Mirror
-from headway.core.pace import FASTEST, RESERVE_ALONE, RESERVE_LAGS, SLACK, SLOWEST, Lane, Pace, pace_of
+from headway.core.pace import (
+    FASTEST,
+    RESERVE_ALONE,
+    RESERVE_LAGS,
+    RESERVE_URGENT,
+    SLACK,
+    SLOWEST,
+    Lane,
+    Pace,
+    pace_of,
+)
 
-REST = 1000 * RESERVE_ALONE
-"""The reserve of one who is alone, at a limit of 1,000 a second and a feedback delay of 1 s."""
+LAG = 2.0
+REST = 1000 * LAG * RESERVE_ALONE
+"""The reserve of one who is alone, at a limit of 1,000 a second and this feedback delay in seconds."""
 
 
 def lane(level: float, *, per_minute: float = 60_000, depth: float = 60, others: float = 0.0) -> Lane:
@@ -19,7 +30,7 @@ def lane(level: float, *, per_minute: float = 60_000, depth: float = 60, others:
     mirror.others = others
     mirror.company = 0.0
     made = Lane(mirror)
-    made.aim(1.0)
+    made.aim(LAG)
     return made
 
 
@@ -28,8 +39,17 @@ def test_some_feedback_delays_of_refill_are_kept_more_in_company_but_never_more_
     assert lane(0, depth=3).reserve == 1500
     among = lane(0, others=500)
     among.mirror.company = 0.5
-    among.aim(1.0)
-    assert among.reserve == 1000 * RESERVE_LAGS
+    among.aim(LAG)
+    assert among.reserve == 1000 * LAG * RESERVE_LAGS
+
+
+def test_more_is_kept_for_interactive_jobs_but_company_needs_more_still():
+    one = lane(0)
+    one.aim(LAG, urgent=True)
+    assert REST < one.reserve == 1000 * LAG * RESERVE_URGENT
+    one.mirror.company = 0.5
+    one.aim(LAG, urgent=True)
+    assert one.reserve == 1000 * LAG * RESERVE_LAGS
 
 
 def test_among_others_less_is_sent_at_once():
@@ -57,11 +77,11 @@ def test_the_scarcest_dimension_decides():
 def test_among_others_a_full_bucket_is_drained_with_care():
     alone, among = lane(60_000), lane(60_000, others=500)
     among.mirror.company = 0.5
-    among.aim(1.0)
+    among.aim(LAG)
     assert among.fastest < alone.fastest
     shallow = lane(6000, depth=6)
     shallow.mirror.company = 0.5
-    shallow.aim(1.0)
+    shallow.aim(LAG)
     assert shallow.fastest == pytest.approx(1.6)
 
 

@@ -2,8 +2,9 @@
 
     closed     work flows, under a ceiling (seconds of the limit per second) that doubles until it is gone
     open       nothing flows until ``until``
-    half-open  one probe flows. It is *taken* at its first byte, or once it has outlived three times the usual
-               time of a rejection: rejections are quick, work is slow. Then closed, with a low ceiling.
+    half-open  one probe flows. It is *taken* when something is heard of it (a scout's first byte, the end of
+               any other answer), or once it has outlived the usual time of a rejection by four mean deviations:
+               rejections are quick, work is slow. Then closed, with a low ceiling.
 
     fails: += .2 (1 - fails) on a refusal, *= .8 on a success          a rate over about five outcomes
     529, fails > .5     open for .5 s ± 30 %, or Retry-After           half refused: a quota of two tries per
@@ -12,6 +13,9 @@
 
 Single probes with jitter make about 1.5 requests a second of a storm, whatever the backlog; a ceiling that
 doubles every .4 s from a quarter is at full speed in a second after the first success.
+
+**Interactive jobs** pass a circuit that a 429 of an unknown limit has opened, unless two of them are refused: what
+made the bucket empty is bulk, the bucket fills from that moment on, and they are few.
 
 **Every exit of a probe must clear it**, or the circuit stays shut for ever: settle, release, forfeit, refuse.
 """
@@ -37,10 +41,15 @@ LONGEST_BACKOFF: Final = 5.0
 """Seconds from a 429 to the next probe, doubled by each probe refused."""
 RETRY_AFTER_ROUNDING: Final = 1.0
 """Seconds: Retry-After is an integer, rounded up."""
-OUTLIVE: Final = 3.0
-"""Usual times of a rejection after which a probe counts as taken."""
-OUTLIVE_LEAST: Final = 0.3
+OUTLIVE_DEVIATIONS: Final = 4.0
+"""Mean deviations above the mean time of a rejection, after which a probe counts as taken (Jacobson's
+retransmission timer, RFC 6298)."""
+OUTLIVE_LEAST: Final = 0.1
 """Seconds: the least of the same."""
+FIRST_REJECTION: Final = 0.1
+"""Seconds that a rejection takes, before one came; its deviation is half of it."""
+URGENT_STRIKES: Final = 2
+"""Interactive jobs refused in a row, from which on they wait with all others."""
 FASTEST: Final = 4.0
 """A ceiling above the fastest pace is none."""
 REOPEN: Final = 0.25
@@ -74,10 +83,13 @@ class Breaker:
         "_at",
         "_backoff",
         "_ceiling",
+        "_deviation",
         "_doubling",
         "_probe_at",
         "_probing",
         "_rejection",
+        "_strikes",
+        "_tripped",
         "_until",
         "fails",
         "state",
@@ -88,12 +100,15 @@ class Breaker:
         self.fails = 0.0
         self._at = now
         self._until = now
+        self._tripped = False
+        self._strikes = 0
         self._ceiling = math.inf
         self._doubling = OVERLOAD_DOUBLING
         self._probing = False
         self._backoff = FIRST_BACKOFF
         self._probe_at = now
-        self._rejection = OUTLIVE_LEAST / OUTLIVE
+        self._rejection = FIRST_REJECTION
+        self._deviation = FIRST_REJECTION / 2
 
     @property
     def ceiling(self) -> float:
@@ -122,9 +137,9 @@ class Breaker:
             self._ceiling = math.inf
         return allowed
 
-    def seconds(self, now: float) -> float:
-        """Seconds until the circuit may let a job through; 0: now."""
-        if self.state is Circuit.CLOSED:
+    def seconds(self, now: float, *, urgent: bool = False) -> float:
+        """Seconds until the circuit may let a job through, an interactive one if ``urgent``; 0: now."""
+        if self.state is Circuit.CLOSED or (urgent and self._tripped and self._strikes < URGENT_STRIKES):
             return 0.0
         if self.state is Circuit.OPEN:
             return max(self._until - now, 0.0)
@@ -138,14 +153,14 @@ class Breaker:
 
     def send(self, now: float) -> bool:
         """A job goes; whether it is a probe."""
-        if self.state is not Circuit.HALF_OPEN:
+        if self.state is not Circuit.HALF_OPEN or self._probing:
             return False
         self._probing = True
         self._probe_at = now
         return True
 
     def succeed(self, *, probe: bool) -> None:
-        """A job got its first byte."""
+        """A job was taken."""
         self.fails *= 1 - GAIN
         if probe and self.state is Circuit.HALF_OPEN:
             self._close()
@@ -179,21 +194,27 @@ class Breaker:
         ceiling = max(min(self._ceiling, 1.0) * BACK_OFF, LOWEST)
         self._open(now + max(0.0, (retry_after or 0.0) - RETRY_AFTER_ROUNDING), ceiling, doubling)
 
-    def trip(self, now: float, seconds: float, retry_after: float, *, probe: bool, big: bool) -> None:
+    def trip(
+        self, now: float, seconds: float, retry_after: float, *, probe: bool, big: bool, urgent: bool
+    ) -> None:
         """A 429 came that the learner deals with: one probe at a time, ever later, until one is taken.
 
         Behind a big job all wait as long as it must: else they take what it waits for, again and again.
         """
         self._fail(seconds)
+        self._strikes += urgent
         if self.state is Circuit.OPEN:
             return
         self._backoff = min(2 * self._backoff, LONGEST_BACKOFF) if probe else FIRST_BACKOFF
         pause = retry_after if big else retry_after - RETRY_AFTER_ROUNDING
         self._open(now + max(pause, self._backoff), 1.0 if big else BACK_OFF, LEARNER_DOUBLING)
+        self._tripped = True
 
     def _fail(self, seconds: float) -> None:
         self.fails += GAIN * (1 - self.fails)
-        self._rejection += GAIN * (min(seconds, 10.0) - self._rejection)
+        error = min(seconds, 10.0) - self._rejection
+        self._rejection += GAIN * error
+        self._deviation += GAIN * (abs(error) - self._deviation)
 
     def _open(self, until: float, ceiling: float, doubling: float) -> None:
         self.state = Circuit.OPEN
@@ -201,10 +222,12 @@ class Breaker:
         self._until = until
         self._ceiling = ceiling
         self._doubling = doubling
+        self._tripped = False
 
     def _close(self) -> None:
+        self._strikes = 0
         self.state = Circuit.CLOSED
         self._probing = False
 
     def _outlive(self) -> float:
-        return max(OUTLIVE_LEAST, OUTLIVE * self._rejection)
+        return max(OUTLIVE_LEAST, self._rejection + OUTLIVE_DEVIATIONS * self._deviation)

@@ -37,18 +37,23 @@ LOOK_AGAIN: Final = 1.0
 """Seconds after which a prediction that rests on what others use is made anew: they may leave."""
 EXPLAINED_LAGS: Final = 1.0
 """Feedback delays of others' use that explain a refusal."""
+URGENT_MARGIN: Final = 0.5
+"""Of the rounding of headers: what interactive jobs leave in a bucket. Bulk leaves the whole of it."""
+URGENT_FOR: Final = 60.0
+"""Seconds after an interactive job in which room is kept for another."""
 
 
 class Buckets:
     """The buckets that limit one budget. Units of each dimension, seconds."""
 
-    __slots__ = ("_lanes", "_mirrors", "_quotas", "_share", "feedback", "heard", "paced")
+    __slots__ = ("_lanes", "_mirrors", "_quotas", "_share", "_urgent_at", "feedback", "heard", "paced")
 
     def __init__(self, now: float) -> None:
         self._mirrors = tuple(Mirror(row.dimension, now) for row in TABLE)
         self._quotas = tuple(Mirror(row.dimension, now) for row in TABLE)
         self._lanes: tuple[tuple[int, Lane], ...] = ()
         self._share = 1.0
+        self._urgent_at = -math.inf
         self.paced: tuple[Lane, ...] = ()
         self.feedback = Feedback(now)
         self.heard = False
@@ -82,7 +87,7 @@ class Buckets:
                     need *= lane.target / lane.reserve  # nobody comes after the end of the queue
             else:
                 need = cost.requests if index == REQUESTS else cost.input
-            margin = mirror.unit
+            margin = mirror.unit * (URGENT_MARGIN if interactive else 1)
             if not interactive:
                 margin += min(UNSEEN * self.feedback.lag * mirror.others, MOST_UNSEEN * lane.target)
             short = mirror.short_of(need, margin)
@@ -102,6 +107,13 @@ class Buckets:
         if mirror.others > 0:
             seconds = min(seconds, max(LOOK_AGAIN, short / mirror.rate))
         return max(seconds, 1e-3)
+
+    def expect_urgent(self, now: float) -> None:
+        """An interactive job was sent: from here on, keep room for the next one."""
+        if now - self._urgent_at > URGENT_FOR:
+            self._urgent_at = now
+            self._aim(now)
+        self._urgent_at = now
 
     def charge(self, cost: Cost, outputs: Outputs, now: float) -> tuple[tuple[Mark, ...], float]:
         """Take what a job costs that is sent now; returns the marks, and its cost in seconds of the limit."""
@@ -147,8 +159,8 @@ class Buckets:
         self.heard = self.heard or any(mirror.origin == "header" for mirror in self._mirrors)
         if before != [mirror.rate for mirror in self._mirrors]:
             self._arrange()
+        self._aim(now)
         for lane in self.paced:
-            lane.aim(self.feedback.lag)
             lane.start = lane.mirror.level
 
     def explains(self, cost: Cost) -> bool:
@@ -201,5 +213,9 @@ class Buckets:
                 lanes.append((index, quota))
         self._lanes = tuple((index, Lane(mirror)) for index, mirror in lanes)
         self.paced = tuple(lane for _, lane in self._lanes)
+        self._aim(self.feedback.at)
+
+    def _aim(self, now: float) -> None:
+        urgent = now - self._urgent_at <= URGENT_FOR
         for lane in self.paced:
-            lane.aim(self.feedback.lag)
+            lane.aim(self.feedback.lag, urgent=urgent)

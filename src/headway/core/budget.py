@@ -10,14 +10,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from headway.core.breaker import (
-    JITTER,
-    PAUSE,
-    RAMP_DOUBLING,
-    REFUSED_DOUBLING,
-    Breaker,
-    Circuit,
-)
+from headway.core.breaker import JITTER, PAUSE, RAMP_DOUBLING, REFUSED_DOUBLING, Breaker, Circuit
 from headway.core.buckets import INPUT, LOOK_AGAIN, OUTPUT, REQUESTS, Buckets
 from headway.core.budget_status import BudgetStatus
 from headway.core.concurrency import Concurrency
@@ -27,8 +20,6 @@ from headway.core.meter import Meter
 from headway.core.outputs import Outputs
 from headway.core.pace import Pace, pace_of
 from headway.core.reservation import (
-    LONGEST_WAIT,
-    SHORTEST_WAIT,
     Cost,
     Refusal,
     RefusalKind,
@@ -37,6 +28,7 @@ from headway.core.reservation import (
     Wait,
     WaitReason,
 )
+from headway.core.scouts import Scouts
 
 __all__ = [
     "Budget",
@@ -70,6 +62,7 @@ class Budget:
         self._meter = Meter(now)
         self._at = now
         self._seq = 0
+        self._scouts = Scouts()
         self.in_flight = 0
         self.rate_limited = 0
         self.overloaded = 0
@@ -99,12 +92,12 @@ class Budget:
         """
         self._touch(now)
         breaker = self._breaker
-        shut = breaker.seconds(now)
+        shut = breaker.seconds(now, urgent=interactive)
         if shut > 0:
             reason = WaitReason.CIRCUIT if breaker.state is Circuit.OPEN else WaitReason.PROBE
-            return _wait(shut * (1 + RETRY_JITTER * jitter), reason)
+            return Wait.within(shut * (1 + RETRY_JITTER * jitter), reason)
         if not self._concurrency.allows(self.in_flight):
-            return _wait(self._outputs.next_end, WaitReason.CONCURRENCY)
+            return Wait.within(self._outputs.next_end, WaitReason.CONCURRENCY)
         buckets = self._buckets
         due = 0.0
         if not interactive:
@@ -112,13 +105,13 @@ class Budget:
             due = self._due()
         short, scarcest = buckets.short_of(cost, self._outputs, interactive=interactive)
         if due > 0 and due >= short:
-            return _wait(due, WaitReason.PACE)
+            return Wait.within(due, WaitReason.PACE)
         if short > 0:
-            return _wait(short, scarcest)
+            return Wait.within(short, scarcest)
         return self._take(cost, now, interactive)
 
     def observe(self, reservation: Reservation, report: LimitReport, now: float) -> None:
-        """The first byte of a reply came, with these headers."""
+        """The headers of a reply came: at its first byte for a scout, at its end for most."""
         if reservation.ended:
             return
         self._touch(now)
@@ -248,7 +241,12 @@ class Budget:
         self._buckets.drain(self._outputs)
         self.in_flight += 1
         probe = self._breaker.send(now)
-        return Reservation(self._seq, cost, now, interactive=interactive, probe=probe, marks=marks, work=work)
+        scout = self._scouts.choose(now)
+        if interactive:
+            self._buckets.expect_urgent(now)
+        return Reservation(
+            self._seq, cost, now, interactive=interactive, probe=probe, scout=scout, marks=marks, work=work
+        )
 
     def _answer(self, reservation: Reservation) -> None:
         """The server took the job."""
@@ -276,6 +274,8 @@ class Budget:
     def _hear(self, reservation: Reservation, report: LimitReport, now: float) -> None:
         """Follow the headers of a reply, unless those of a later job have been followed."""
         buckets = self._buckets
+        if report:
+            self._scouts.report()
         if report and buckets.feedback.hear(reservation.seq, reservation.taken_at, now):
             buckets.hear(report, reservation.marks, now)
             self._pace.hear(buckets.paced)
@@ -287,13 +287,10 @@ class Budget:
         if refusal.kind is RefusalKind.CONCURRENCY:
             return
         if self._learning:
+            self._meter.refused(cost)
             big = self._learner.refuse(now, cost.input / max(self._meter.mean_input, 1e-9))
-            self._breaker.trip(now, seconds, least, probe=probe, big=big)
+            self._breaker.trip(now, seconds, least, probe=probe, big=big, urgent=reservation.interactive)
         elif refusal.kind is RefusalKind.RAMP:
             self._breaker.refuse(now, seconds, least, probe=probe, doubling=RAMP_DOUBLING)
         elif not self._buckets.explains(cost):
             self._breaker.refuse(now, seconds, least, probe=probe, doubling=REFUSED_DOUBLING)
-
-
-def _wait(seconds: float, reason: str) -> Wait:
-    return Wait(min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT), reason)

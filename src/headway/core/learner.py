@@ -1,17 +1,18 @@
 """Learner: the limit from 429s alone, when no header tells it (gateways, other clouds).
 
 Between two 429s a bucket went from empty to empty: what was admitted in between is exactly rate x time
-(BBR's detector of policers, in our terms). The unit is the *job*: a 429 names no dimension, so requests,
-input and output weigh a third each.
+(BBR's detector of policers, in our terms). The unit is the *average job*: a 429 names no dimension, so how much
+the input counts in it is learned from the sizes of the refused (``meter``).
 
-    first        4 jobs/s + taken/4                                doubles every three seconds
+    first        4 jobs/s + taken/4 (/6 beyond 240)                doubles every three to four seconds
     first 429    aim = got / (t + 25)                              a rested bucket was emptied, too
     later 429    aim -> (min(pace, 2) * aim + got / t) / 2         the truth lies between: we were refused at
                                                                    the one, and given the other
-    x = taken/rest - 1;  pace = 1 + .1 x³ (x < 1), then 1.1 * 2^(x - 1);  rest 10, 20, .. 240 jobs
+    x = taken/rest - 1;  pace = 1 + .1 x³ (x < 1), then 1.1 * 2^(x - 1);  rest 10, 20, .. 320 jobs
 
 **A big job's refusal says little**: it needs more than the bucket holds, though the bucket is far from empty.
-It moves the aim by the weight (3 / size)², its size in average inputs.
+What is known of the level then is that it is below the job's size, so its size is the error of ``got``: beyond
+three average jobs it moves the aim by the weight (got / (got + size))², at least (3 / size)².
 
 **Why a cubic per job.** Climbing per *job*, not per second, fixes the price in refusals per job whatever the
 scale of the limit, and stands still when idle. The plateau around ``aim`` rests where the limit was last
@@ -26,6 +27,10 @@ FIRST_RATE: Final = 4.0
 """Jobs per second before anything is known."""
 FIRST_GROWTH: Final = 4.0
 """Seconds in which the first rate grows by a factor e."""
+FEW: Final = 240.0
+"""Jobs, beyond which it grows more slowly: what is in flight when the first 429 comes is refused, too."""
+LATER_GROWTH: Final = 6.0
+"""Seconds of the same from there on."""
 GUESSED_DEPTH: Final = 25.0
 """Seconds of the limit that a rested bucket is taken to hold."""
 LEAST_FIRST_AIM: Final = 0.2
@@ -34,16 +39,16 @@ FIRST_REST: Final = 10.0
 """Jobs from a 429 to the middle of the plateau."""
 LONGEST_REST: Final = 320.0
 """Jobs; the longer, the fewer refusals, and the later a raised limit is found."""
-LONGEST_REST_SECONDS: Final = 20.0
-LEAST_OF_LONGEST: Final = 120.0
+LONGEST_REST_SECONDS: Final = 24.0
+LEAST_OF_LONGEST: Final = 160.0
 """Seconds and jobs: at a low rate the rest is bounded in time too, but not below so many jobs."""
 REST_AFTER_SURPRISE: Final = 20.0
 """Jobs, after the limit proved twice or half what it was."""
-EPISODE_JOBS: Final = 4
+EPISODE_JOBS: Final = 2
 EPISODE_SECONDS: Final = 2.0
 """429s closer than this many jobs or seconds belong to one emptying of the bucket."""
 BIG: Final = 3.0
-"""Average inputs: from here on a refusal may be about the job's size."""
+"""Average jobs: from here on a refusal may be about the job's size."""
 DOUBLING: Final = 2.0
 """Seconds: the climb doubles no faster, or a full bucket would let it run away within one round trip."""
 MOST: Final = 1e6
@@ -79,7 +84,8 @@ class Learner:
     def rate(self) -> float:
         """Jobs per second at this moment."""
         if self.aim is None:
-            return FIRST_RATE + self._taken / FIRST_GROWTH
+            few = min(self._taken, FEW)
+            return FIRST_RATE + few / FIRST_GROWTH + (self._taken - few) / LATER_GROWTH
         return self.aim * self.factor
 
     def advance(self, dt: float, allowed: float, share: float) -> None:
@@ -115,7 +121,9 @@ class Learner:
 
     def refuse(self, now: float, size: float) -> bool:
         """A 429 came for a job, which was taken back; ``size`` in average inputs. Is it a big one?"""
-        weight = min(1.0, (BIG / max(size, BIG)) ** 2)
+        big = size > BIG
+        got = max(self._got, 0.0)
+        weight = max((BIG / size) ** 2, (got / (got + size)) ** 2) if big else 1.0
         seconds = now - self._since
         before = self.aim
         if before is None:
@@ -132,7 +140,7 @@ class Learner:
             self._begin(now)
         self._taken *= 1 - weight
         self.factor = min(self.factor, 1.0) if weight < 1 else 1 - PROBE_GAIN
-        return weight < 1
+        return big
 
     def _begin(self, now: float) -> None:
         """A new episode: what was owed at the old pace must not be paid at the new one."""

@@ -1,7 +1,9 @@
 """Meter: what we use, and what an average job is.
 
-``work`` weighs a job against the average one: requests, input and output a third each, as a 429 names no
-dimension. 1.0 is the average job.
+``work`` weighs a job against the average one, 1.0. A 429 names no dimension, so requests, input and output begin
+with a third each. Then the refused tell: where input binds, the token that finds the bucket empty is any token, so a
+job is refused in proportion to its size; else its size plays no part. The likelihood ratio of the two is the
+size / the mean, and by Bayes' rule its logarithm adds to that of the odds that input binds.
 """
 
 from __future__ import annotations
@@ -18,16 +20,25 @@ GAIN: Final = 0.02
 """Weight of one job in the averages."""
 
 
+PRIOR_ODDS: Final = 0.5
+"""That input is what binds, before anything was refused: a third, as for each of the three dimensions."""
+MOST_EVIDENCE: Final = 3.0
+"""Of the logarithm of the odds, to either side: what binds may change."""
+STRANGEST: Final = 10.0
+"""Times the average, and its inverse: no single job says more than this."""
+
+
 class Meter:
     """Use per dimension, and mean sizes. Units and seconds."""
 
-    __slots__ = ("_at", "_jobs", "_start", "_used", "mean_input", "mean_output")
+    __slots__ = ("_at", "_evidence", "_jobs", "_start", "_used", "mean_input", "mean_output")
 
     def __init__(self, now: float) -> None:
         self._at = now
         self._start = now
         self._used = [0.0] * len(TABLE)
         self._jobs = 0
+        self._evidence = 0.0
         self.mean_input = 0.0
         self.mean_output = 0.0
 
@@ -54,7 +65,19 @@ class Meter:
         self._used[1] += cost.input
         self._jobs += 1
         self.mean_input += max(GAIN, 1 / self._jobs) * (cost.input - self.mean_input)
-        return (2 + cost.input / self.mean_input) / 3 if self.mean_input > 0 else 1.0
+        return 1 + self.input_weight * (cost.input / self.mean_input - 1) if self.mean_input > 0 else 1.0
+
+    @property
+    def input_weight(self) -> float:
+        """How much of a job's work is its input, 0..1; requests and output share the rest."""
+        odds = PRIOR_ODDS * math.exp(self._evidence)
+        return odds / (1 + odds)
+
+    def refused(self, cost: Cost) -> None:
+        """A 429 came for a job that costs this: was it refused because it is big?"""
+        if self.mean_input > 0:
+            ratio = min(max(cost.input / self.mean_input, 1 / STRANGEST), STRANGEST)
+            self._evidence = min(max(self._evidence + math.log(ratio), -MOST_EVIDENCE), MOST_EVIDENCE)
 
     def settle(self, estimate: float, usage: Used) -> float:
         """A job ended; returns the work it was worth beyond what it was counted for."""
@@ -62,4 +85,5 @@ class Meter:
         self.mean_output += (1.0 if first else GAIN) * (usage.output - self.mean_output)
         output = usage.output / self.mean_output - 1 if self.mean_output > 0 else 0.0
         error = (usage.input - estimate) / self.mean_input if self.mean_input > 0 else 0.0
-        return (output + error) / 3
+        weight = self.input_weight
+        return (1 - weight) / 2 * output + weight * error

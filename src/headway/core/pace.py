@@ -46,8 +46,10 @@ DEAREST: Final = 0.5
 RESERVE_LAGS: Final = 3.5
 """Feedback delays of refill at which the level rests, in company (with 3.0: 8.0 instead of 4.6 refusals per
 1,000 among eight processes)."""
-RESERVE_ALONE: Final = 2.0
+RESERVE_ALONE: Final = 1.25
 """The same for one who has long been alone: what rests in the bucket when an outage begins is lost."""
+RESERVE_URGENT: Final = 3.0
+"""The same when there have been interactive jobs lately: it is for them, above all when limits are cut."""
 GIVE_UP: Final = 1 / 3
 """The target as a part of what is left to do. At a third, level and rest reach 0 together (the level follows
 .39 of the rest, at pace 1.65); at the whole, half of the reserve is still there after the last job."""
@@ -68,11 +70,12 @@ class Lane:
         self.fastest = FASTEST
         self.start = mirror.level
 
-    def aim(self, lag: float) -> None:
-        """Set the level to rest at, ``lag`` being the feedback delay in seconds."""
+    def aim(self, lag: float, *, urgent: bool = False) -> None:
+        """Set the level to rest at, ``lag`` being the feedback delay in seconds; ``urgent``: with room for
+        interactive jobs."""
         mirror = self.mirror
         alone = max(0.0, 1 - mirror.company / COMPANY)
-        lags = RESERVE_LAGS + (RESERVE_ALONE - RESERVE_LAGS) * alone
+        lags = RESERVE_LAGS + ((RESERVE_URGENT if urgent else RESERVE_ALONE) - RESERVE_LAGS) * alone
         reserve = min(max(lags * lag * mirror.rate, 2 * mirror.unit), mirror.cap / 2)
         self.reserve = self.target = reserve
         left = max(LEAST_OF_FASTEST, 1 - mirror.others / mirror.rate)

@@ -60,6 +60,11 @@ class Wait:
     reason: str
     """One of `WaitReason`."""
 
+    @classmethod
+    def within(cls, seconds: float, reason: str) -> Wait:
+        """``seconds``, but neither so short that the caller spins nor so long that it sleeps through a change."""
+        return cls(min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT), reason)
+
 
 class RefusalKind(StrEnum):
     """Why the API refused a job before any work."""
@@ -86,7 +91,18 @@ class Refusal:
 class Reservation:
     """A job's place in the budget, from its sending to its end. Opaque to callers."""
 
-    __slots__ = ("answered", "cost", "ended", "interactive", "marks", "probe", "seq", "taken_at", "work")
+    __slots__ = (
+        "answered",
+        "cost",
+        "ended",
+        "interactive",
+        "marks",
+        "probe",
+        "scout",
+        "seq",
+        "taken_at",
+        "work",
+    )
 
     def __init__(
         self,
@@ -96,6 +112,7 @@ class Reservation:
         *,
         interactive: bool,
         probe: bool,
+        scout: bool,
         marks: tuple[Mark, ...],
         work: float,
     ) -> None:
@@ -104,6 +121,7 @@ class Reservation:
         self.taken_at = now
         self.interactive = interactive
         self.probe = probe
+        self.scout = scout
         self.marks = marks
         self.work = work
         self.answered = False
