@@ -14,7 +14,7 @@ from headway.core.budget_key import BudgetKey
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
 from headway.core.job import JobRecord
-from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.limits import NO_REPORT, LimitReport, OnHeaders
 from headway.core.outcome import Ending
 from headway.core.partial import Piece
 from headway.core.request import Request
@@ -64,13 +64,14 @@ class Transport(Protocol):
         ...
 
     def prepare(self, request: Request) -> Request:
-        """The request as it will be sent and stored: what its ``output_format`` asks for is written out.
-        Raises `RequestError`."""
+        """The request as sent and stored, its ``output_format`` written out. Raises `RequestError`."""
         ...
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
-        """Send one attempt, without any retry of its own. ``streamed``: take the answer as a stream, because
-        a plain one has run into the API's time limit; what comes back is the same."""
+    async def send(
+        self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
+    ) -> Reply | Rejection:
+        """Send one attempt, without any retry of its own; ``streamed``: a plain answer ran into the API's time
+        limit. ``on_headers`` (a scout's): call it once headers are there; stream if need be, give the same."""
         ...
 
     async def advise(self, failure: Failure, request: Request) -> Failure:
@@ -172,6 +173,11 @@ class StreamSource(Protocol):
 class Grant(Protocol):
     """One job's share of a budget, taken at the moment of sending. It ends exactly once and says how:
     a second ending does nothing."""
+
+    @property
+    def scout(self) -> bool:
+        """Whether the headers of this job's response are wanted as soon as they come."""
+        ...
 
     def observe(self, report: LimitReport, now: float) -> None:
         """Learn from the limit headers of its response; does not end it."""

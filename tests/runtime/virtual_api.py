@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from headway.core.dimension import Dimension
-from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.limits import NO_REPORT, LimitReport, OnHeaders
 from headway.core.limits import Bucket as Seen
 from headway.core.request import Request
 from headway.core.usage import Usage
@@ -48,7 +48,9 @@ class VirtualAPI(ScriptedTransport):
             assert bucket.limit is not None
             bucket.change(bucket.limit * factor, self.burst)
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
+    async def send(
+        self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
+    ) -> Reply | Rejection:
         now = anyio.current_time()
         text = last_text(request.params)
         tokens_in, tokens_out = (int(word) for word in text.split()[:2])
@@ -63,6 +65,8 @@ class VirtualAPI(ScriptedTransport):
         inputs.take(tokens_in)
         report = self._report()
         await anyio.sleep(0.4)
+        if on_headers is not None:
+            on_headers(report)
         self._touch()
         self.writing += 1
         try:

@@ -20,6 +20,11 @@ class MemoryGrant:
         self._budget = budget
         self._reservation = reservation
 
+    @property
+    def scout(self) -> bool:
+        """Whether the budget wants this job's headers early."""
+        return self._reservation.scout
+
     def observe(self, report: LimitReport, now: float) -> None:
         """Learn from response headers."""
         self._budget.observe(self._reservation, report, now)

@@ -241,12 +241,13 @@ class Budget:
         self._buckets.drain(self._outputs)
         self.in_flight += 1
         probe = self._breaker.send(now)
-        scout = self._scouts.choose(now)
         if interactive:
             self._buckets.expect_urgent(now)
-        return Reservation(
-            self._seq, cost, now, interactive=interactive, probe=probe, scout=scout, marks=marks, work=work
+        taken = Reservation(
+            self._seq, cost, now, interactive=interactive, probe=probe, marks=marks, work=work
         )
+        taken.scout = self._scouts.choose(now)
+        return taken
 
     def _answer(self, reservation: Reservation) -> None:
         """The server took the job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headway.core.dimension import Dimension
@@ -65,3 +66,5 @@ class LimitReport:
 
 
 NO_REPORT = LimitReport()
+OnHeaders = Callable[[LimitReport], None]
+"""Told what the headers of a response say, before its answer is complete."""

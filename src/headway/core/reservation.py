@@ -112,7 +112,6 @@ class Reservation:
         *,
         interactive: bool,
         probe: bool,
-        scout: bool,
         marks: tuple[Mark, ...],
         work: float,
     ) -> None:
@@ -121,7 +120,8 @@ class Reservation:
         self.taken_at = now
         self.interactive = interactive
         self.probe = probe
-        self.scout = scout
+        self.scout = False
+        """Whether its headers are wanted early."""
         self.marks = marks
         self.work = work
         self.answered = False

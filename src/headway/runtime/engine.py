@@ -76,6 +76,8 @@ class Engine:
         dispatcher, recorder = self.dispatcher, self._recorder
         self._amender = Amender(hooks, dispatcher, self.roster, recorder, inspector, policies, keys)
         self.mender = self._amender.mender
+        self.heard: Callable[[], None] = self.dispatcher.wake
+        """News of a budget came: what waits for it may go earlier than predicted."""
         self._worker = Worker(transport, self._recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
         """A place in the queue for a caller that makes the job's attempts itself."""

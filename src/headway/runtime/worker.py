@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -25,6 +26,7 @@ from headway.core.events import (
 )
 from headway.core.failure import Failure, failure_of
 from headway.core.follow_up import kept, whole_body
+from headway.core.limits import LimitReport
 from headway.core.retry import GiveUp, Repair, Retry, RetryPolicy
 from headway.core.retry_quota import RetryQuota
 from headway.core.tokens import TokenEstimator
@@ -32,6 +34,7 @@ from headway.core.usage import NO_USAGE, Usage
 from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
+from headway.runtime.desk import Amends, Desk
 from headway.runtime.flow import Flow
 from headway.runtime.grants import end_grant
 from headway.runtime.handle import Interrupt, Job
@@ -40,53 +43,8 @@ from headway.runtime.recorder import Recorder
 if TYPE_CHECKING:
     from anthropic.types import Message
 
-    from headway.core.outcome import Ending
 
 log: Final = logging.getLogger("headway")
-
-
-class Desk(Protocol):
-    """Whom a worker reports to."""
-
-    cost_of: Callable[[str, Usage], float | None]
-    """USD of an answer, by the catalogue in use; ``None``: unknown."""
-
-    def requeue(self, job: Job[Message]) -> None:
-        """The job waits for its next attempt."""
-        ...
-
-    def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
-        """The job has ended."""
-        ...
-
-    def halt(self, failure: Failure) -> None:
-        """Nothing more may be sent on this account."""
-        ...
-
-    def stop_scope(self, job: Job[Message], failure: Failure) -> Failure | None:
-        """The job's failure concerns more than the job; gives the failure that is to be told. ``None``: the
-        desk ends the job itself."""
-        ...
-
-
-class Amends(Protocol):
-    """Who amends the requests of jobs. (It makes the job's next event and puts it back into the queue.)"""
-
-    def may_repair(self, job: Job[Message], failure: Failure) -> bool:
-        """A repair that was asked for may help against this failure."""
-        ...
-
-    async def repair(self, job: Job[Message], failure: Failure) -> None:
-        """Mend the request and queue it again, or end the job with the failure."""
-        ...
-
-    async def follow(self, job: Job[Message], answer: Held, usage: Usage, cost: float | None) -> bool:
-        """Send what follows a complete answer; false when nothing does."""
-        ...
-
-    def reroute(self, job: Job[Message], failure: Failure) -> bool:
-        """Go on with another model; false when there is none, or no reason to."""
-        ...
 
 
 class Worker:
@@ -124,7 +82,7 @@ class Worker:
                 await self.begin(job)
                 await checkpoint_if_cancelled()
                 sent = True
-                result = await self._send(job)
+                result = await self._send(job, grant)
         except JournalError as error:
             self._desk.halt(failure_of(ErrorKind.JOURNAL, str(error)))
             job.interrupt = Interrupt.STOPPED
@@ -180,16 +138,22 @@ class Worker:
         assert ending is not None
         self._desk.close(job, ending, None)
 
-    async def _send(self, job: Job[Message]) -> Reply | Rejection:
+    async def _send(self, job: Job[Message], grant: Grant) -> Reply | Rejection:
         request = job.record.sending
         seconds = self._flow.timeout_for(request.max_tokens)
         with anyio.move_on_after(seconds):
             try:
-                return await self._transport.send(request, streamed=_streamed(job))
+                on_headers = partial(self._hear, grant) if grant.scout else None
+                return await self._transport.send(request, streamed=_streamed(job), on_headers=on_headers)
             except Exception as error:  # transports return failures; what they raise is a fault
                 log.exception("transport failed on job %s", job.key)
                 return Rejection(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
         return Rejection(failure_of(ErrorKind.ATTEMPT_TIMEOUT, f"no answer within {seconds:g} s"))
+
+    def _hear(self, grant: Grant, report: LimitReport) -> None:
+        """A scout's headers came: there may be room for more."""
+        grant.observe(report, loop_time())
+        self._desk.heard()
 
     def _cut_off(self, job: Job[Message], *, sent: bool) -> JobEvent:
         """What an interrupted attempt means: cancelled by the caller, stopped by us, or out of time."""

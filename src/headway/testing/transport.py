@@ -11,7 +11,7 @@ import anyio
 
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import ErrorResponse, Failure, classify, failure_of
-from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.limits import NO_REPORT, LimitReport, OnHeaders
 from headway.core.model_suggestion import suggest
 from headway.core.request import Request
 from headway.core.usage import Usage
@@ -75,8 +75,10 @@ class ScriptedTransport:
         """The request as it is."""
         return request
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
-        """Answer by the script."""
+    async def send(
+        self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
+    ) -> Reply | Rejection:
+        """Answer by the script; headers come with the answer."""
         text = last_text(request.params)
         attempt = self._attempts[text] = self._attempts.get(text, 0) + 1
         sent = Sent(anyio.current_time(), request, text, attempt, streamed)

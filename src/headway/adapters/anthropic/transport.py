@@ -28,7 +28,7 @@ from headway.adapters.anthropic.structured import MisfitError, parsed, with_sche
 from headway.adapters.anthropic.token import TokenSource
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
-from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.limits import NO_REPORT, LimitReport, OnHeaders
 from headway.core.model_suggestion import suggest
 from headway.core.request import Request, RequestError
 from headway.ports import Rejection, Reply, StreamSource
@@ -60,6 +60,7 @@ class AnthropicTransport:
         self._account = fingerprint(client)
         self._token = TokenSource(self._client)
         self._models = AnthropicModels(self._client)
+        self._scouts = _streams_alike(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
 
@@ -88,14 +89,18 @@ class AnthropicTransport:
         except TypeError as error:
             raise RequestError("output_format", str(error)) from None
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
-        """Send one attempt."""
+    async def send(
+        self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
+    ) -> Reply | Rejection:
+        """Send one attempt; a scout as a stream, whose headers come before its answer."""
         token = self._token.current
         try:
             await self._move_here()
             request = self.prepare(request)
-            if streamed or request.max_tokens >= STREAM_FROM:
-                result = await self._send_streamed(request)
+            if not self._scouts:
+                on_headers = None
+            if streamed or on_headers is not None or request.max_tokens >= STREAM_FROM:
+                result = await self._send_streamed(request, on_headers)
             else:
                 result = await self._send_plain(request)
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
@@ -136,17 +141,27 @@ class AnthropicTransport:
             return _unreadable(request, error, report, raw.request_id)
         return _read(request, message, raw.http_response.text, report, raw.request_id)
 
-    async def _send_streamed(self, request: Request) -> Reply | Rejection:
-        """For answers that may take longer than the API holds a plain response open."""
+    async def _send_streamed(
+        self, request: Request, on_headers: OnHeaders | None = None
+    ) -> Reply | Rejection:
+        """For scouts, and for answers that may take longer than the API holds a plain response open."""
         async with self._client.messages.stream(**_arguments(request, self._streamed)) as stream:
             headers = stream.response.headers
             report = report_of(request, headers)
             request_id = headers.get("request-id")
+            if on_headers is not None:
+                on_headers(report)
             complete = False
             try:
+                if on_headers is not None and "json" in headers.get("content-type", ""):
+                    # a gateway that does not stream, and nobody asked it to
+                    text = (await stream.response.aread()).decode(errors="replace")
+                    return _read(request, message_of(text), text, report, request_id)
                 async for event in stream:
                     complete = complete or event.type == "message_stop"
                 message = stream.current_message_snapshot if complete else None
+                if message is not None and on_headers is not None:  # nobody asked for a stream
+                    message = message_of(message.to_json(indent=None, warnings=False))
             except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the stream
                 return _unreadable(request, error, report, request_id)
         if message is None:
@@ -197,6 +212,14 @@ class AnthropicTransport:
         """Close the client if it was made for this transport."""
         if self._owner is not None:
             await self._owner.close()
+
+
+def _streams_alike(client: AsyncAnthropic) -> bool:
+    """Whether a plain call may be sent as a stream with nobody noticing. Other clouds want a permission of its own
+    for streams, and a middleware of the user's may expect plain answers."""
+    from anthropic import AsyncAnthropic
+
+    return type(client) is AsyncAnthropic and not client.middleware
 
 
 def _arguments(request: Request, known: frozenset[str]) -> dict[str, Any]:
