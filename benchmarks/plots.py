@@ -24,7 +24,7 @@ from headway.core import pace
 from headway.core.breaker import Circuit
 from headway.core.dimension import Dimension
 from headway.core.mirror import Mirror
-from simulation.film import FIRST_BYTES, REPLIES, Film
+from simulation.film import REPLIES, SHIPPED, Film
 from simulation.page import stale, with_constants, with_table
 from simulation.run import run
 from simulation.scenarios import ALL, S, Scenario, rules
@@ -52,7 +52,7 @@ Drawn = tuple[Sheet, list[str]]
 def row(scenario: Scenario, variant: str = AS_BUILT, end: float = 300.0) -> str:
     """One line of a table. Short runs are judged by their last admission."""
     with varied(variant):
-        found = run(replace(scenario, network=REPLIES), 1, end)
+        found = run(replace(scenario, network=SHIPPED), 1, end)
     used = found.efficiency if scenario.work is None else found.admission
     return (
         f"| `{scenario.name}` | {scenario.clients} | {variant} | {used:.1f} | {found.refused:.1f} "
@@ -136,8 +136,8 @@ def price() -> Drawn:
     """Four processes that know nothing of each other."""
     sheet = Sheet(
         "pace,\ntimes the limit",
-        "price,\nheaders at the end",
-        "price,\nheaders at first byte",
+        "price,\nas it ships",
+        "price,\nnothing streamed",
         "switch",
         share=False,
     )
@@ -153,7 +153,7 @@ def price() -> Drawn:
         sheet.line(0, levels, [min(p, lane.fastest) for p in prices], f"others use {100 * part:.0f} %", style)
     sheet.axes[0].set_xlabel("level / target")
     switch = "switch instead of price"
-    for panel, variant, network in ((1, AS_BUILT, REPLIES), (2, AS_BUILT, FIRST_BYTES), (3, switch, REPLIES)):
+    for panel, variant, network in ((1, AS_BUILT, SHIPPED), (2, AS_BUILT, REPLIES), (3, switch, SHIPPED)):
         film = Film(replace(S, clients=4), 600, step=10, join=40, variant=variant, network=network)
         shares = [film.admitted(20.0, client) for client in range(4)]
         colors = ("#1a1a1a", "#6d6d6d", "#a8a8a8", "#dddddd")
@@ -254,7 +254,7 @@ def limits() -> Drawn:
 FIGURES: Final[tuple[Callable[[], Drawn], ...]]
 FIGURES = (headers, others, outputs, price, learner, circuit, tail, limits)
 TITLE: Final = (
-    "| run | processes | how | % of the limit | 429s per 1,000 | 529s | Jain | interactive p99, s |\n"
+    "| run | processes | how | % of the limit | 429s per 1,000 | 529s | Jain | own p99, s |\n"
     "|---|---|---|---|---|---|---|---|\n"
 )
 

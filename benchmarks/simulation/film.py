@@ -17,8 +17,6 @@ from simulation.variants import AS_BUILT, varied
 
 SHIPPED: Final = Network()
 """As the library works: scouts bring headers at the first byte, all others when the whole answer is there."""
-FIRST_BYTES: Final = Network(heard="all")
-"""As a client works that streams every answer."""
 REPLIES: Final = Network(heard="none")
 """As a client works that streams none."""
 
