@@ -48,8 +48,9 @@ RESERVE_LAGS: Final = 3.5
 1,000 among eight processes)."""
 RESERVE_ALONE: Final = 1.25
 """The same for one who has long been alone: what rests in the bucket when an outage begins is lost."""
-RESERVE_URGENT: Final = 3.0
-"""The same when there have been interactive jobs lately: it is for them, above all when limits are cut."""
+RESERVE_URGENT: Final = 2.5
+"""The same when there have been interactive jobs lately: it is for them, above all when limits are cut
+(a higher one is slower to see that others have come)."""
 GIVE_UP: Final = 1 / 3
 """The target as a part of what is left to do. At a third, level and rest reach 0 together (the level follows
 .39 of the rest, at pace 1.65); at the whole, half of the reserve is still there after the last job."""
