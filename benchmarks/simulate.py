@@ -2,9 +2,9 @@
 
 Server, network and clients are modelled (benchmarks/simulation); the budget is the real one. Headers are heard as
 headway hears them: those of scouts at the first byte, all others at the end of the answer (E: all at the first byte;
-L: none). "own p99" is what interactive jobs waited while the server would have taken them, from their arrival to the
-sending of the attempt that was taken: an omniscient client waits 0. "p99" is all they waited, outages and empty buckets
-included.
+L: none). "own p99" is what interactive jobs waited while the server would have taken them, from their arrival to
+the sending of the attempt that was taken: an omniscient client waits 0. "p99" is all they waited, outages and empty
+buckets included.
 ``--check`` compares with the targets and fails if one is missed; ``--quick`` is for continuous integration.
 """
 

@@ -15,8 +15,7 @@ from headway.core.account_limits import AccountLimits
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
-from headway.core.limits import Limits
-from headway.core.model_suggestion import suggest
+from headway.core.limits import Limits, OnHeaders
 from headway.core.request import Request
 from headway.core.retry import RetryPolicy
 from headway.ports import Rejection
@@ -138,7 +137,9 @@ class _Elsewhere:
         """As it is."""
         return request
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Rejection:
+    async def send(
+        self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
+    ) -> Rejection:
         """Never asked: this scheduler has guests only."""
         how = "streamed" if streamed else "sent"
         return Rejection(failure_of(ErrorKind.INTERNAL, f"nothing can be {how} for {request!r} from here"))

@@ -45,10 +45,12 @@ def test_some_feedback_delays_of_refill_are_kept_more_in_company_but_never_more_
 
 def test_more_is_kept_for_interactive_jobs_but_company_needs_more_still():
     one = lane(0)
-    one.aim(LAG, urgent=True)
+    one.aim(LAG, urgent=100.0)
     assert REST < one.reserve == 1000 * LAG * RESERVE_URGENT
+    one.aim(LAG, urgent=9000.0)
+    assert one.reserve == 9000, "a job as big as lately finds room, though the limit is low"
     one.mirror.company = 0.5
-    one.aim(LAG, urgent=True)
+    one.aim(LAG, urgent=0.0)
     assert one.reserve == 1000 * LAG * RESERVE_LAGS
 
 

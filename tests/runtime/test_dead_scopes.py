@@ -247,11 +247,11 @@ async def test_a_pool_timeout_lowers_the_number_in_flight_and_it_recovers() -> N
     carries = 8
 
     class Pool(ScriptedTransport):
-        async def send(self, request: Request, *, streamed: bool = False):  # type: ignore[no-untyped-def, override]
+        async def send(self, request: Request, **options):  # type: ignore[no-untyped-def, override]
             if self.in_flight >= carries:
                 await anyio.sleep(0.5)
                 return lost(ErrorKind.POOL_TIMEOUT, "no connection was free")
-            return await super().send(request, streamed=streamed)
+            return await super().send(request, **options)
 
     transport = Pool(connections=32)
     async with scheduler(transport) as s:

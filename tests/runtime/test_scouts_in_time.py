@@ -22,10 +22,10 @@ class Listening(VirtualAPI):
 
     scouts: list[float]
 
-    async def send(self, request: Request, **early: object) -> Reply | Rejection:
-        if early:
+    async def send(self, request: Request, **options: object) -> Reply | Rejection:
+        if options.get("on_headers"):
             self.scouts.append(anyio.current_time())
-        return await super().send(request, **early)  # type: ignore[arg-type]
+        return await super().send(request, **options)  # type: ignore[arg-type]
 
 
 def listening(**options: object) -> Listening:

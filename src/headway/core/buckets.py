@@ -40,13 +40,26 @@ EXPLAINED_LAGS: Final = 1.0
 URGENT_MARGIN: Final = 0.5
 """Of the rounding of headers: what interactive jobs leave in a bucket. Bulk leaves the whole of it."""
 URGENT_FOR: Final = 60.0
-"""Seconds after an interactive job in which room is kept for another."""
+"""Seconds after an interactive job in which room is kept for another; also the time constant of forgetting the
+largest of them."""
+URGENT_SIZES: Final = 1.5
+"""Times the largest interactive job of late: room for one like it, while the level swings about its rest."""
 
 
 class Buckets:
     """The buckets that limit one budget. Units of each dimension, seconds."""
 
-    __slots__ = ("_lanes", "_mirrors", "_quotas", "_share", "_urgent_at", "feedback", "heard", "paced")
+    __slots__ = (
+        "_lanes",
+        "_mirrors",
+        "_quotas",
+        "_share",
+        "_urgent_at",
+        "_urgent_size",
+        "feedback",
+        "heard",
+        "paced",
+    )
 
     def __init__(self, now: float) -> None:
         self._mirrors = tuple(Mirror(row.dimension, now) for row in TABLE)
@@ -54,6 +67,7 @@ class Buckets:
         self._lanes: tuple[tuple[int, Lane], ...] = ()
         self._share = 1.0
         self._urgent_at = -math.inf
+        self._urgent_size = 0.0
         self.paced: tuple[Lane, ...] = ()
         self.feedback = Feedback(now)
         self.heard = False
@@ -108,12 +122,15 @@ class Buckets:
             seconds = min(seconds, max(LOOK_AGAIN, short / mirror.rate))
         return max(seconds, 1e-3)
 
-    def expect_urgent(self, now: float) -> None:
-        """An interactive job was sent: from here on, keep room for the next one."""
-        if now - self._urgent_at > URGENT_FOR:
-            self._urgent_at = now
-            self._aim(now)
+    def expect_urgent(self, cost: Cost, now: float) -> None:
+        """An interactive job was sent: from here on, keep room for the next one, of such a size."""
+        since = now - self._urgent_at
+        first = since > URGENT_FOR
+        larger = URGENT_SIZES * cost.input
+        self._urgent_size = max(larger, 0.0 if first else self._urgent_size * math.exp(-since / URGENT_FOR))
         self._urgent_at = now
+        if first or self._urgent_size == larger:
+            self._aim(now)
 
     def charge(self, cost: Cost, outputs: Outputs, now: float) -> tuple[tuple[Mark, ...], float]:
         """Take what a job costs that is sent now; returns the marks, and its cost in seconds of the limit."""
@@ -217,5 +234,6 @@ class Buckets:
 
     def _aim(self, now: float) -> None:
         urgent = now - self._urgent_at <= URGENT_FOR
-        for lane in self.paced:
-            lane.aim(self.feedback.lag, urgent=urgent)
+        for index, lane in self._lanes:
+            size = self._urgent_size if index == INPUT else 0.0
+            lane.aim(self.feedback.lag, urgent=size if urgent else None)

@@ -242,7 +242,7 @@ class Budget:
         self.in_flight += 1
         probe = self._breaker.send(now)
         if interactive:
-            self._buckets.expect_urgent(now)
+            self._buckets.expect_urgent(cost, now)
         taken = Reservation(
             self._seq, cost, now, interactive=interactive, probe=probe, marks=marks, work=work
         )

@@ -48,7 +48,7 @@ RESERVE_LAGS: Final = 3.5
 1,000 among eight processes)."""
 RESERVE_ALONE: Final = 1.25
 """The same for one who has long been alone: what rests in the bucket when an outage begins is lost."""
-RESERVE_URGENT: Final = 2.5
+RESERVE_URGENT: Final = 2.0
 """The same when there have been interactive jobs lately: it is for them, above all when limits are cut
 (a higher one is slower to see that others have come)."""
 GIVE_UP: Final = 1 / 3
@@ -71,13 +71,13 @@ class Lane:
         self.fastest = FASTEST
         self.start = mirror.level
 
-    def aim(self, lag: float, *, urgent: bool = False) -> None:
+    def aim(self, lag: float, *, urgent: float | None = None) -> None:
         """Set the level to rest at, ``lag`` being the feedback delay in seconds; ``urgent``: with room for
-        interactive jobs."""
+        interactive jobs, and for one that needs so many units."""
         mirror = self.mirror
         alone = max(0.0, 1 - mirror.company / COMPANY)
-        lags = RESERVE_LAGS + ((RESERVE_URGENT if urgent else RESERVE_ALONE) - RESERVE_LAGS) * alone
-        reserve = min(max(lags * lag * mirror.rate, 2 * mirror.unit), mirror.cap / 2)
+        lags = RESERVE_LAGS + ((RESERVE_ALONE if urgent is None else RESERVE_URGENT) - RESERVE_LAGS) * alone
+        reserve = min(max(lags * lag * mirror.rate, 2 * mirror.unit, urgent or 0.0), mirror.cap / 2)
         self.reserve = self.target = reserve
         left = max(LEAST_OF_FASTEST, 1 - mirror.others / mirror.rate)
         careful = min(FASTEST, max(1 + mirror.cap / (mirror.rate * DRAIN), LEAST_DRAIN))
