@@ -208,6 +208,7 @@ PROCESSES: Final = (
 )
 ALONE: Final = (
     replace(BULK, name="Q-told", clients=1, told=1.0),
+    replace(rules(BULK, "Q-told-tiny", (97, 1.002), depth=1.0), clients=1, told=1.0, work=50.0),
     replace(BULK, name="Q-untold", clients=1),
     replace(rules(BULK, "Q-noheaders", headers=False, retry_after=False), clients=1),
     rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-storm", storms=((8, 16),)),
