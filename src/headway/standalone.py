@@ -16,6 +16,7 @@ from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
 from headway.core.limits import Limits, OnHeaders
+from headway.core.model_suggestion import suggest
 from headway.core.request import Request
 from headway.core.retry import RetryPolicy
 from headway.ports import Rejection

@@ -426,3 +426,12 @@ def test_what_is_in_flight_is_what_the_mirror_thinks_it_is(jobs: list[tuple[floa
             budget.forfeit(reservation, 0.0)
             lost += size
     assert level(budget, 0.0, Dimension.INPUT) == pytest.approx(60_000_000 - lost)
+
+
+def test_a_job_that_is_alone_in_flight_is_no_scout():
+    budget = Budget(TOLD, 0.0)
+    first, second, third = (take(budget, 0.0, interactive=True) for _ in range(3))
+    assert [first.scout, second.scout, third.scout] == [False, True, False]
+    for reservation in (first, second, third):
+        budget.settle(reservation, Used(100, 50), 5.0)
+    assert not take(budget, 5.0, interactive=True).scout

@@ -246,7 +246,7 @@ class Budget:
         taken = Reservation(
             self._seq, cost, now, interactive=interactive, probe=probe, marks=marks, work=work
         )
-        taken.scout = self._scouts.choose(now)
+        taken.scout = self.in_flight > 1 and self._scouts.choose(now)  # to one alone news are no use
         return taken
 
     def _answer(self, reservation: Reservation) -> None:

@@ -46,7 +46,7 @@ DEAREST: Final = 0.5
 RESERVE_LAGS: Final = 3.5
 """Feedback delays of refill at which the level rests, in company (with 3.0: 8.0 instead of 4.6 refusals per
 1,000 among eight processes)."""
-RESERVE_ALONE: Final = 1.25
+RESERVE_ALONE: Final = 1.5
 """The same for one who has long been alone: what rests in the bucket when an outage begins is lost."""
 RESERVE_URGENT: Final = 2.0
 """The same when there have been interactive jobs lately: it is for them, above all when limits are cut
