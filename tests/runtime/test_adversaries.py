@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import pytest
@@ -61,8 +62,8 @@ class ShuffledAnswers(VirtualAPI):
 
     dice = random.Random(2)
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
-        result = await super().send(request, streamed=streamed)
+    async def send(self, request: Request, **options: Any) -> Reply | Rejection:
+        result = await super().send(request, **options)
         await anyio.sleep(6 * self.dice.random())
         return result
 
@@ -72,10 +73,10 @@ class Moody(VirtualAPI):
 
     dice = random.Random(3)
 
-    async def send(self, request: Request, *, streamed: bool = False) -> Reply | Rejection:
+    async def send(self, request: Request, **options: Any) -> Reply | Rejection:
         if self.dice.random() < 1 / 40:
             return await self._refuse(429, "rate_limit_error")
-        return await super().send(request, streamed=streamed)
+        return await super().send(request, **options)
 
 
 class BareErrors(Moody):

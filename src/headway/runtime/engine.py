@@ -69,16 +69,14 @@ class Engine:
             start=self._start,
             expire=self._expire,
         )
-        estimator = self.dispatcher.estimator
+        dispatcher, recorder, estimator = self.dispatcher, self._recorder, self.dispatcher.estimator
         inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)
         keys = self.budget_keys = BudgetKeys(transport.account, policies.catalog)
         hooks = Hooks(self.requeue, self._end, self._expire)
-        dispatcher, recorder = self.dispatcher, self._recorder
         self._amender = Amender(hooks, dispatcher, self.roster, recorder, inspector, policies, keys)
         self.mender = self._amender.mender
         self.heard: Callable[[], None] = self.dispatcher.wake
-        """News of a budget came: what waits for it may go earlier than predicted."""
-        self._worker = Worker(transport, self._recorder, self, policies.retry, self._amender, flow, estimator)
+        self._worker = Worker(transport, recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
         """A place in the queue for a caller that makes the job's attempts itself."""
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
