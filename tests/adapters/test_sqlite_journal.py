@@ -45,7 +45,11 @@ async def test_meta_counts_ranks_and_states(path: Path) -> None:
         counts = await journal.counts()
         assert counts == dict.fromkeys(JobState, 0) | {JobState.QUEUED: 2, JobState.SUCCEEDED: 2}
         assert [await journal.rank_of(key) for key in ("2", "0", "1", "?")] == [(1, 1), (2, 2), None, None]
-        assert await journal.known(["0", "1", "?"]) == {"0": JobState.SUCCEEDED, "1": JobState.QUEUED}
+        known = await journal.known(["1", "0", "?"])
+        assert [(key, found.state, found.digest.hex()) for key, found in known.items()] == [
+            ("1", JobState.QUEUED, records[1].request.content_hash()),
+            ("0", JobState.SUCCEEDED, records[0].request.content_hash()),
+        ]
 
 
 async def test_ranks_count_what_is_left_after_reopening(path: Path) -> None:

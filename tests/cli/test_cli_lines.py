@@ -14,7 +14,8 @@ from headway.cli.exit_status import CommandError
 from headway.cli.json_object import parse_object
 from headway.cli.limit_option import AccountOption, parse_limit, parse_limits
 from headway.cli.line_fault import LineFault
-from headway.cli.line_reader import LineReader, count_lines
+from headway.cli.line_reader import LineReader
+from headway.cli.record_count import count_records
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Format, format_of
 from headway.core.limits import Limits
@@ -74,7 +75,7 @@ def _send(descriptor: int, data: bytes, size: int) -> None:
 
 
 def test_counting_lines(tmp_path: Path) -> None:
-    assert [count_lines(write(tmp_path, text)) for text in ("", "a", "a\n", "a\n\nb")] == [0, 1, 1, 3]
+    assert [count_records(write(tmp_path, text), Format.JSONL) for text in ("", "a", "a\n", "a\n \nb")] == [0, 1, 1, 2]
 
 
 def test_formats_by_name() -> None:

@@ -66,7 +66,7 @@ def _note(text: str) -> None:
 def _look_over(source: PromptInput, tally: FindingsTally, options: CheckOptions) -> None:
     shown = 0
     for record in source.records():
-        item, number, _ = record
+        item, number = record.item, record.number
         findings: Sequence[Finding]
         if isinstance(item, BadLine):
             key, findings = item.key, (tally.add_bad_line(item.problem, number),)

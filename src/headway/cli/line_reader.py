@@ -1,16 +1,19 @@
-"""Lines of a file or of standard input, as bytes with their numbers."""
+"""Lines of a file or of standard input, as bytes with their numbers and places."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import stat
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from headway.cli.compressed import compression_of, open_bytes, read_block
 
 CHUNK: Final = 1 << 18
 POLL: Final = 0.25
@@ -25,6 +28,17 @@ class Line:
     number: int
     """Counted from 1."""
     content: bytes
+    start: int = 0
+    """Where it begins: bytes of the input before it, a byte order mark left out."""
+
+
+class Prefix(NamedTuple):
+    """The beginning of an input, up to the end of a line."""
+
+    size: int
+    """Bytes, a byte order mark left out."""
+    lines: int
+    sha256: str
 
 
 class LineReader:
@@ -32,10 +46,13 @@ class LineReader:
 
     def __init__(self, path: Path | None) -> None:
         self._descriptor = sys.stdin.fileno() if path is None else os.open(path, os.O_RDONLY)
+        self._unpacked = None if path is None or not compression_of(path) else open_bytes(path)
         self._owned = path is not None
         self._pollable = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._ahead: deque[bytes] = deque()
         self._stopped = False
+        self._size = self._number = 0
+        self._digest = hashlib.sha256()
 
     def peek(self, size: int) -> bytes:
         """The next ``size`` bytes, fewer at the end; `lines` gives them all the same."""
@@ -46,18 +63,68 @@ class LineReader:
     def lines(self) -> Iterator[Line]:
         """Every line, blank ones too; a byte order mark is left out."""
         pieces: list[bytes] = []
-        number = 0
-        self._skip_mark()
+        if not self._size:
+            self._skip_mark()
         while chunk := self._chunk():
             start = 0
             while (end := chunk.find(b"\n", start)) >= 0:
-                number += 1
-                yield Line(number, b"".join((*pieces, chunk[start:end])))
+                content = b"".join((*pieces, chunk[start:end])) if pieces else chunk[start:end]
+                began = self._size
+                self._number += 1
+                self._size += len(content) + 1
+                self._digest.update(content)
+                self._digest.update(b"\n")
+                yield Line(self._number, content, began)
                 pieces, start = [], end + 1
             if start < len(chunk):
                 pieces.append(chunk[start:])
         if pieces and not self._stopped:
-            yield Line(number + 1, b"".join(pieces))
+            # Not counted as read: more may be written behind it.
+            yield Line(self._number + 1, b"".join(pieces), self._size)
+
+    def prefix(self) -> Prefix:
+        """What was read so far; an unterminated last line is left out."""
+        return Prefix(self._size, self._number, self._digest.hexdigest())
+
+    def pass_over(self, prefix: Prefix, wanted: Sequence[tuple[int, int]]) -> list[Line] | None:
+        """Begin behind ``prefix``; gives the ``wanted`` lines in it (start and number, in order).
+
+        ``None`` when the input does not begin so: the reader is of no use any more.
+        """
+        self._skip_mark()
+        found: list[Line] = []
+        todo = deque(wanted)
+        pieces: list[bytes] | None = None
+        number = begun = at = 0
+        while at < prefix.size:
+            chunk = self._chunk()
+            if not chunk:
+                return None
+            if at + len(chunk) > prefix.size:
+                self._ahead.appendleft(chunk[prefix.size - at :])
+                chunk = chunk[: prefix.size - at]
+            self._digest.update(chunk)
+            low = 0
+            while True:
+                if pieces is not None:
+                    end = chunk.find(b"\n", low)
+                    pieces.append(chunk[low:] if end < 0 else chunk[low:end])
+                    if end < 0:
+                        break
+                    found.append(Line(number, b"".join(pieces), begun))
+                    pieces = None
+                if not todo or todo[0][0] >= at + len(chunk):
+                    break
+                begun, number = todo.popleft()
+                low, pieces = begun - at, []
+            at += len(chunk)
+        self._size, self._number = prefix.size, prefix.lines
+        return found if self.prefix() == prefix else None
+
+    @property
+    def stopped(self) -> bool:
+        """`stop` was called: the end of `lines` is not the end of the input."""
+        return self._stopped
 
     def stop(self) -> None:
         """End `lines` soon, also while standard input is silent. May be called from another thread."""
@@ -68,6 +135,8 @@ class LineReader:
         if self._owned:
             self._owned = False
             os.close(self._descriptor)
+            if self._unpacked is not None:
+                self._unpacked.close()
 
     def _chunk(self) -> bytes:
         if self._stopped:
@@ -85,14 +154,6 @@ class LineReader:
         while self._pollable and not self._stopped:
             if select.select([self._descriptor], [], [], POLL)[0]:
                 break
-        return b"" if self._stopped else os.read(self._descriptor, CHUNK)
-
-
-def count_lines(path: Path) -> int:
-    """Lines of a file, blank ones too: a cheap first idea of how much there is to do."""
-    count, last = 0, b"\n"
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(1 << 20):
-            count += chunk.count(b"\n")
-            last = chunk[-1:]
-    return count + (last != b"\n")
+        if self._stopped:
+            return b""
+        return os.read(self._descriptor, CHUNK) if self._unpacked is None else read_block(self._unpacked, CHUNK)

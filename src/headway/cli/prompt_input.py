@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 
 import anyio
 
+from headway.cli.bookmark import Bookmark
 from headway.cli.exit_status import CommandError
 from headway.cli.line_fault import BadLine, LineFault
-from headway.cli.line_reader import LineReader, count_lines
+from headway.cli.line_reader import Line, LineReader, Prefix
+from headway.cli.record_count import count_records
 from headway.cli.records import Format, read_records
 from headway.cli.request_builder import RequestBuilder
 from headway.core.request import Request
@@ -26,10 +28,12 @@ SHOWN: Final = 20
 """Errors shown of those."""
 BUFFERED: Final = 64 << 20
 """Bytes of a pipe that are checked at most, since they must be kept."""
-BATCH: Final = 64
+BATCH: Final = 256
 """Records read at a time from a file: one hop to a thread for all of them."""
 
 BATCH_BYTES: Final = 1 << 20
+LINES: Final = frozenset({Format.JSONL, Format.TEXT})
+"""Formats whose records are lines: those can be found again by their place."""
 
 Item = Request | BadLine
 
@@ -42,6 +46,22 @@ class Numbered(NamedTuple):
     """The line it starts on."""
     size: int
     """Bytes of the record."""
+    start: int
+    """Where its line begins, in bytes."""
+
+    @property
+    def key(self) -> str:
+        """Its id in journal and output."""
+        item = self.item
+        return item.key if isinstance(item, BadLine) else item.custom_id or ""
+
+
+class Batch(NamedTuple):
+    """Some records, in order."""
+
+    records: list[Numbered]
+    prefix: Prefix | None
+    """The input up to its last record, when that can be found again."""
 
 
 Look = Callable[[Numbered], None]
@@ -82,8 +102,10 @@ class PromptInput:
         self._twice = path is not None and path.is_file()
         """It can be read a second time: a pipe cannot."""
         self._start = b""
-        self._kept: list[Item] = []
+        self._kept: list[Numbered] = []
         self._stream: Iterator[Numbered] | None = None
+        self._again: list[Line] = []
+        """Lines before the place where the reading goes on, that are wanted all the same."""
         self.read = 0
         """Records read so far."""
         self.exhausted = False
@@ -96,10 +118,10 @@ class PromptInput:
         return Fingerprint(len(start), hashlib.sha256(start).hexdigest())
 
     def estimate(self) -> int | None:
-        """About how many records there are; ``None`` for a pipe."""
+        """How many records there are; ``None`` for a pipe."""
         if self.path is None or not self._twice:
             return None
-        return max(0, count_lines(self.path) - (self._form in {Format.CSV, Format.TSV}))
+        return count_records(self.path, self._form)
 
     def records(self) -> Iterator[Numbered]:
         """Every record in order, blocking: for commands that only look. Not together with the rest here."""
@@ -112,7 +134,7 @@ class PromptInput:
         kept_bytes = 0
         stream = self._items()
         for record in itertools.islice(stream, CHECKED):
-            item, _, size = record
+            item = record.item
             check.count += 1
             if isinstance(item, BadLine):
                 check.faults += 1
@@ -121,8 +143,8 @@ class PromptInput:
             elif look is not None:
                 look(record)
             if not self._twice:
-                self._kept.append(item)
-                kept_bytes += size
+                self._kept.append(record)
+                kept_bytes += record.size
                 if kept_bytes > BUFFERED:
                     break
         else:
@@ -130,19 +152,39 @@ class PromptInput:
         self._start_over(stream)
         return check
 
+    def resume(self, mark: Bookmark) -> bool:
+        """Go on at a bookmark: its pending lines, then what follows it. False when the input begins otherwise.
+
+        Blocking; after `check_head` and before anything else is read.
+        """
+        if not self._twice or self._form not in LINES:
+            return False
+        again = self._reader.pass_over(mark.prefix, mark.pending)
+        if again is None or len(again) != len(mark.pending):
+            self._reopen()
+            return False
+        self._again = again
+        self.read = mark.records - len(again)
+        return True
+
     async def items(self) -> AsyncIterator[Item]:
         """Every request in order, and the lines that are none; reads only what is asked for."""
-        for item in self._kept:
-            self.read += 1
-            yield item
-        self._kept = []
+        async for batch in self.batches():
+            for record in batch.records:
+                yield record.item
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """The same in groups, with their places."""
+        if self._kept:
+            kept, self._kept = self._kept, []
+            self.read += len(kept)
+            yield Batch(kept, None)
         stream = self._stream = self._stream or self._items()
         most = BATCH if self._twice else 1  # a slow pipe's lines are handed on one by one
-        while batch := await anyio.to_thread.run_sync(_take, stream, most, abandon_on_cancel=True):
-            for item in batch:
-                self.read += 1
-                yield item
-        self.exhausted = True
+        while (batch := await anyio.to_thread.run_sync(self._take, stream, most, abandon_on_cancel=True)).records:
+            self.read += len(batch.records)
+            yield batch
+        self.exhausted = not self._reader.stopped
 
     def stop(self) -> None:
         """Read nothing more."""
@@ -156,20 +198,37 @@ class PromptInput:
         if self.path is None or not self._twice:
             self._stream = stream
             return
+        self._reopen()
+
+    def _reopen(self) -> None:
         self._reader.close()
         self._reader = _open(self.path, self.name)
         self._builder.forget_ids()
 
     def _items(self) -> Iterator[Numbered]:
+        lines = itertools.chain(self._again, self._reader.lines())
         try:
-            for record in read_records(self._reader.lines(), self._form):
+            for record in read_records(lines, self._form):
                 try:
                     item = self._builder.build(record)
                 except LineFault as fault:
                     item = BadLine(record.number, self._builder.claim_bad_line(record), str(fault))
-                yield Numbered(item, record.number, len(record.content))
+                yield Numbered(item, record.number, len(record.content), record.start)
         except CommandError as error:
             raise CommandError(f"{self.name}:{error}") from None
+
+    def _take(self, stream: Iterator[Numbered], most: int) -> Batch:
+        batch: list[Numbered] = []
+        weight = 0
+        for record in stream:
+            batch.append(record)
+            weight += record.size
+            if len(batch) == most or weight > BATCH_BYTES:
+                break
+        if not batch or not self._twice or self._form not in LINES:
+            return Batch(batch, None)
+        prefix = self._reader.prefix()
+        return Batch(batch, prefix if batch[-1].start < prefix.size else None)
 
 
 def _open(path: Path | None, name: str) -> LineReader:
@@ -180,14 +239,3 @@ def _open(path: Path | None, name: str) -> LineReader:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CommandError(f"{name} cannot be read: {reason}") from None
-
-
-def _take(stream: Iterator[Numbered], most: int) -> list[Item]:
-    batch: list[Item] = []
-    weight = 0
-    for item, _, size in stream:
-        batch.append(item)
-        weight += size
-        if len(batch) == most or weight > BATCH_BYTES:
-            break
-    return batch

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from headway.cli.compressed import inner_name
 from headway.cli.exit_status import CommandError
 from headway.cli.json_object import decode, parse_object
 from headway.cli.line_fault import LineFault
@@ -38,11 +39,13 @@ class Record:
     fields: Mapping[str, object]
     problem: str | None = None
     """Why it is not a record."""
+    start: int = 0
+    """Where its line begins, in bytes; of tables nothing is said."""
 
 
 def format_of(path: Path | None) -> Format:
-    """The format a file's name tells; JSON Lines when it tells nothing."""
-    suffix = path.suffix.lower() if path else ""
+    """The format a file's name tells, a ``.gz`` or ``.zst`` left out; JSON Lines when it tells nothing."""
+    suffix = inner_name(path).suffix.lower() if path else ""
     known = {
         ".csv": Format.CSV,
         ".tsv": Format.TSV,
@@ -70,9 +73,9 @@ def _line_records(lines: Iterator[Line], parse: Callable[[bytes], Mapping[str, o
         if not content.strip():
             continue
         try:
-            yield Record(line.number, content, parse(content))
+            yield Record(line.number, content, parse(content), None, line.start)
         except LineFault as fault:
-            yield Record(line.number, content, {}, str(fault))
+            yield Record(line.number, content, {}, str(fault), line.start)
 
 
 def _table_records(lines: Iterator[Line], delimiter: str) -> Iterator[Record]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from headway.cli.compressed import inner_name
 from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.head_look import HeadLook, today
@@ -146,7 +147,7 @@ def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
             raise CommandError(
                 "reading standard input: name the results file with -o (or -o - for standard output)"
             )
-        given = source.with_name(f"{source.stem}.results.jsonl")
+        given = source.with_name(f"{inner_name(source).stem}.results.jsonl")
     streamed = given == STANDARD or not is_regular(given)
     if not streamed:
         require_writable(given)

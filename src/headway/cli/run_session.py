@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import csv
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +10,11 @@ import anyio
 import anyio.abc
 from anyio import to_thread
 
-from headway.cli.bad_line_record import BadLineRecorder
 from headway.cli.budget_view import known_limits
 from headway.cli.exit_status import CommandError
+from headway.cli.input_feed import InputFeed
 from headway.cli.journal_file import open_journal, start_over
 from headway.cli.lent_journal import LentJournal
-from headway.cli.line_fault import BadLine
 from headway.cli.progress import Progress
 from headway.cli.result_sink import ResultSink
 from headway.cli.run_plan import RunPlan
@@ -25,7 +24,6 @@ from headway.cli.run_tally import RunTally
 from headway.cli.run_view import RunView, RunWatch
 from headway.cli.signals import Interruption
 from headway.core.error_kind import ErrorKind
-from headway.core.request import Request
 from headway.errors import AccountLimitsError, JournalError
 
 if TYPE_CHECKING:
@@ -50,6 +48,7 @@ class RunSession:
         self._trouble: str | None = None
         self._journal: SQLiteJournal | None = None
         self._scheduler: Scheduler | None = None
+        self._feed: InputFeed | None = None
         self._group: anyio.abc.TaskGroup | None = None
 
     async def execute(self) -> RunReport:
@@ -58,12 +57,12 @@ class RunSession:
             async with AsyncExitStack() as stack:
                 client = await self._open_client(stack)
                 limits = await self._read_limits()
-                self._total = await to_thread.run_sync(self._plan.source.estimate)
-                await self._open_journal(stack)
+                fresh = await self._open_journal(stack)
                 sink = ResultSink(self._plan.output, self._journal, drop_failed=self._plan.retry_failed)
                 await _open_sink(sink)
+                feed = InputFeed(self._plan, self._journal, sink, self._tally, fresh=fresh)
                 try:
-                    status, elapsed = await self._schedule(sink, client, limits)
+                    status, elapsed = await self._schedule(sink, feed, client, limits)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await sink.close()
@@ -95,10 +94,11 @@ class RunSession:
         self._tally.group_of = limits.group_of
         return limits
 
-    async def _open_journal(self, stack: AsyncExitStack) -> None:
+    async def _open_journal(self, stack: AsyncExitStack) -> bool:
+        """True: no job can be known."""
         plan = self._plan
         if plan.journal is None:
-            return
+            return True
         if plan.fresh:
             await start_over(plan.journal, plan.output)
         _refuse_foreign_output(plan, used=plan.journal.exists())
@@ -108,6 +108,7 @@ class RunSession:
         _refuse_foreign_output(plan, used=used)
         for text in warnings:
             self._progress.note(f"warning: {text}")
+        return not used
 
     async def _close_journal(self, journal: SQLiteJournal) -> None:
         try:
@@ -116,7 +117,7 @@ class RunSession:
             self._progress.note(f"headway: {error}")
 
     async def _schedule(
-        self, sink: ResultSink, client: AsyncAnthropic, limits: ToldLimits
+        self, sink: ResultSink, feed: InputFeed, client: AsyncAnthropic, limits: ToldLimits
     ) -> tuple[Status, float]:
         from headway.runtime.flow import Flow
         from headway.scheduler import Scheduler
@@ -131,35 +132,31 @@ class RunSession:
         )
         started = ended = anyio.current_time()
         async with anyio.create_task_group() as self._group:
+            self._group.start_soon(self._count)
             self._group.start_soon(sink.run, lambda: self._stop_early(sink.fault))
             async with scheduler:
-                self._scheduler = scheduler
+                self._scheduler, self._feed = scheduler, feed
                 started = ended = anyio.current_time()
                 watch = RunWatch(started)
                 self._group.start_soon(self._progress.run, lambda: self._view(watch, scheduler.status()))
                 try:
-                    async for outcome in scheduler.map(self._requests(sink), retry_failed=plan.retry_failed):
+                    async for outcome in scheduler.map(feed.requests(), retry_failed=plan.retry_failed):
                         self._take(outcome, scheduler, sink)
                         ended = anyio.current_time()
+                        if not outcome.resumable:
+                            feed.done(outcome.key)
+                    await feed.close()
                 except (JournalError, OSError) as error:  # of the input: what was read before it has ended
                     self._trouble = self._trouble or str(error)
             self._group.cancel_scope.cancel()
         return scheduler.status(), ended - started
 
-    async def _requests(self, sink: ResultSink) -> AsyncIterator[Request]:
-        """The input as the scheduler wants it; bad lines are ended on the way."""
-        plan = self._plan
-        recorder = BadLineRecorder(self._journal, plan.source.name, reopen_failed=plan.retry_failed)
-        async for item in plan.source.items():
-            if self._stopping:
-                return
-            if isinstance(item, BadLine):
-                recorded = await recorder.record(item)
-                sink.take(recorded.ending, restored=recorded.restored)
-                self._tally.restored += recorded.restored
-                self._tally.add_failure(item.key, recorded.ending.failure)
-            else:
-                yield item
+    async def _count(self) -> None:
+        """How much there is to do is found out while it is done."""
+        try:
+            self._total = await to_thread.run_sync(self._plan.source.estimate)
+        except (OSError, ValueError, csv.Error):
+            self._total = None  # what is wrong with the input is said where it is read
 
     def _take(self, outcome: Outcome[Any], scheduler: Scheduler, sink: ResultSink) -> None:
         self._tally.add(outcome)
@@ -189,6 +186,8 @@ class RunSession:
             return
         self._stopping = True
         self._plan.source.stop()
+        if self._feed is not None:
+            self._feed.stopping = True
         if self._scheduler is not None and self._group is not None:
             if self._trouble is None:
                 number = self._scheduler.status().in_flight

@@ -39,6 +39,9 @@ class RunTally:
     restored: int = 0
     """Finished by an earlier run; they count in ``succeeded`` and ``failed`` too."""
     maybe_billed: int = 0
+    """Sends that may have been billed without an answer."""
+    stopped_billed: int = 0
+    """Those of jobs that are not finished."""
     cost: float = 0.0
     """USD of this run."""
     cost_unknown: int = 0
@@ -68,6 +71,7 @@ class RunTally:
         self.maybe_billed += outcome.maybe_billed
         if outcome.resumable:
             self.stopped += 1
+            self.stopped_billed += outcome.maybe_billed
             self.stopped_by = outcome.failure
             return
         self.restored += outcome.restored
@@ -77,6 +81,20 @@ class RunTally:
                 self._add_answer(outcome)
         else:
             self.add_failure(outcome.key, outcome.failure)
+
+    def add_restored(self, maybe_billed: int) -> None:
+        """Count a job that succeeded in an earlier run."""
+        self.restored += 1
+        self.succeeded += 1
+        self.maybe_billed += maybe_billed
+
+    def resume(self, earlier: RunTally) -> None:
+        """Count what earlier runs finished."""
+        self.restored += earlier.finished
+        self.succeeded += earlier.succeeded
+        self.failed += earlier.failed
+        self.maybe_billed += earlier.maybe_billed
+        self.kinds |= earlier.kinds
 
     def add_failure(self, key: str, failure: Failure | None) -> None:
         """Count a job that failed."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from headway.adapters.sqlite import meta
 from headway.adapters.sqlite.reading import amendment_of_job, ending_of_job
 from headway.adapters.sqlite.rows import (
     JobRow,
@@ -64,6 +65,7 @@ def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_faile
         return stored
     if stored.same_request and reopen_failed and state_of(state) in _REOPENED:
         connection.execute("DELETE FROM endings WHERE job = ?", (job,))
+        meta.drop_conclusions(connection)
         before = _resting(row.key, state_of(state), sends, maybe_billed)
         _update(connection, job, row.key, advance(before, Reopened(now)), now)
         return stored

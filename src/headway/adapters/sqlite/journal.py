@@ -103,10 +103,10 @@ class SQLiteJournal:
             lambda database: intake.write(database.connection, record, event, ending)
         )
 
-    async def known(self, keys: Sequence[str]) -> dict[str, JobState]:
-        """The states of those keys that are in the journal; much cheaper than `admit`."""
+    async def known(self, keys: Sequence[str]) -> dict[str, reading.Known]:
+        """What is known of those keys that are in the journal; much cheaper than `admit`."""
         wanted = tuple(keys)
-        states: dict[str, JobState] = {}
+        states: dict[str, reading.Known] = {}
         for start in range(0, len(wanted), reading.CHUNK_ROWS):
             states |= await self._read(reading.known, wanted[start : start + reading.CHUNK_ROWS])
         return states
@@ -134,7 +134,11 @@ class SQLiteJournal:
         return await self._read(meta.get, name)
 
     async def set_meta(self, name: str, value: str) -> None:
-        """Keep a value with the journal; committed on return."""
+        """Keep a value with the journal; committed on return.
+
+        A name that begins with ``finished.`` is kept until a finished job is queued again (`admit` with
+        ``reopen_failed``): what was concluded from jobs being finished does not outlive that.
+        """
         if name.startswith(meta.OWN):
             raise ValueError(f"names that begin with {meta.OWN!r} belong to the journal")
         await self._in_open_writer().order(lambda database: meta.put(database.connection, name, value))

@@ -12,6 +12,8 @@ IDENTITY: Final = "headway.journal"
 COMMITS: Final = "headway.commits"
 OWN: Final = "headway."
 """Names that begin so belong to the journal itself."""
+WHILE_FINISHED: Final = "finished."
+"""Names that begin so are dropped when a finished job is queued again."""
 _DAMAGED: Final = "a meta row that does not agree with its checksum"
 
 
@@ -34,6 +36,11 @@ def put(connection: sqlite3.Connection, name: str, value: str) -> None:
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value, checksum = excluded.checksum",
         (storable(name), storable(value), checksum(name, value)),
     )
+
+
+def drop_conclusions(connection: sqlite3.Connection) -> None:
+    """A finished job is queued again: forget what was concluded from its being finished."""
+    connection.execute("DELETE FROM meta WHERE name >= 'finished.' AND name < 'finished/'")
 
 
 def check(connection: sqlite3.Connection) -> None:

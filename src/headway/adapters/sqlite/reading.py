@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from headway.adapters.sqlite.rows import (
     RowError,
@@ -113,16 +113,29 @@ def _chunk(cursor: sqlite3.Cursor) -> tuple[list[Sequence[Any]], bool]:
     return rows, False
 
 
-def known(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, JobState]:
-    """The states of those keys that are in the journal."""
-    states: dict[str, JobState] = {}
-    for key in keys:
-        row = connection.execute(
-            "SELECT state FROM jobs JOIN progress USING (id) WHERE key = ?", (storable(key),)
-        ).fetchone()
-        if row is not None:
-            states[key] = state_of(row[0])
-    return states
+class Known(NamedTuple):
+    """What a journal knows of a job without reading its request or its answer."""
+
+    state: JobState
+    digest: bytes
+    """SHA-256 of the content of its request: `Request.content_hash`, as bytes."""
+    maybe_billed: int
+
+
+def known(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Known]:
+    """What is known of those keys that are in the journal, in their order; one statement for all of them."""
+    wanted = [storable(key) for key in keys]
+    rows = connection.execute(
+        "SELECT key, hash, state, sends, maybe_billed, progress.checksum FROM jobs JOIN progress USING (id)"
+        f" WHERE key IN ({','.join('?' * len(wanted))})",  # noqa: S608 - only question marks
+        wanted,
+    )
+    found: dict[str, Known] = {}
+    for key, digest, state, sends, maybe_billed, check in rows:
+        if checksum(key, state, sends, maybe_billed) != check:
+            raise RowError("a job's state that does not agree with its checksum")
+        found[text_of(key)] = Known(state_of(state), digest, maybe_billed)
+    return {key: found[key] for key in keys if key in found}
 
 
 def counts(connection: sqlite3.Connection) -> dict[JobState, int]:
