@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.cli.exit_status import CommandError
+from headway.cli.id_set import IdSet
 from headway.cli.json_object import parse_object
 from headway.cli.limit_option import AccountOption, parse_limit, parse_limits
 from headway.cli.line_fault import LineFault
@@ -127,3 +128,15 @@ def test_limits_of_the_account() -> None:
     ):
         with pytest.raises(CommandError, match="--limit"):
             parse_limit(text)
+
+
+@given(st.lists(st.text(max_size=3), max_size=300), st.integers(0, 2000))
+def test_an_id_set_is_a_set(keys: list[str], more: int) -> None:
+    ids, model = IdSet(), set[str]()
+    for key in [*keys, *(f"id {number}" for number in range(more)), *keys]:
+        assert ids.add(key) is (key not in model)
+        model.add(key)
+    assert len(ids) == len(model)
+    ids.clear()
+    assert len(ids) == 0
+    assert ids.add("a")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
+from headway.cli.id_set import IdSet
 from headway.cli.line_fault import LineFault, Warnings
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Record
@@ -63,7 +64,7 @@ class RequestBuilder:
         self._defaults = defaults.params()
         self._template = template
         self._warnings = warnings
-        self._ids: set[int] = set()
+        self._ids = IdSet()
         self._line = 0
 
     def build(self, record: Record) -> Request:
@@ -88,7 +89,7 @@ class RequestBuilder:
     def claim_bad_line(self, record: Record) -> str:
         """The id under which a line that has no request is reported."""
         key = line_id(record)
-        self._ids.add(_short_hash(key))
+        self._ids.add(key)
         return key
 
     def _body(self, record: Record) -> tuple[str | None, dict[str, object]]:
@@ -139,10 +140,8 @@ class RequestBuilder:
         return value
 
     def _claim(self, key: str) -> None:
-        mark = _short_hash(key)
-        if mark in self._ids:
+        if not self._ids.add(key):
             raise LineFault(f"custom_id {key[:80]!r} was used on an earlier line; every line needs its own")
-        self._ids.add(mark)
 
     def _warn_unknown(self, names: set[str], what: str) -> None:
         for name in sorted(names):
@@ -153,11 +152,6 @@ def line_id(record: Record) -> str:
     """The id of a line that brings none: it depends on content and line number only."""
     digest = hashlib.sha256(record.content).hexdigest()[:8]
     return f"line-{record.number}-{digest}"
-
-
-def _short_hash(key: str) -> int:
-    """60 bits, as two digits of a Python integer: a million ids take some 65 MB."""
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "little") >> 4
 
 
 def _user_turn(text: str) -> list[dict[str, str]]:
