@@ -10,6 +10,7 @@ import typer
 from headway import __version__
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
+from headway.cli.results_options import results
 
 app: Final = typer.Typer(
     name="headway",
@@ -112,6 +113,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         check=not no_check,
     )
     raise typer.Exit(int(run_command.run(options)))
+
+
+app.command()(results)
 
 
 @app.command()

@@ -1,0 +1,89 @@
+"""Looking into a journal that another process may be writing: read-only, without its lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from headway.adapters.sqlite import reading
+from headway.adapters.sqlite.fault import fault_of
+from headway.adapters.sqlite.rows import RowError, ending_of_columns, storable
+from headway.adapters.sqlite.schema import APPLICATION, connect
+from headway.core.job import JobState
+from headway.core.outcome import Ending
+from headway.errors import JournalError
+
+T = TypeVar("T")
+CHUNK: Final = 500
+"""Endings read at a time: a reader that holds a snapshot for long keeps the WAL from being cleaned up."""
+
+
+class JournalView:
+    """The results in a journal, for one thread. Blocks. Raises `JournalError` subclasses.
+
+    What is committed while it is read may be there or not; nothing is there by halves.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise JournalError(f"{path}: there is no such journal")
+        self._connection = self._try(lambda: connect(path, read_only=True))
+        try:
+            (application,) = self._try(lambda: self._connection.execute("PRAGMA application_id").fetchone())
+            if application != APPLICATION:
+                raise JournalError(f"{path}: not a journal of headway")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state; every state is named."""
+        return self._try(lambda: reading.counts(self._connection))
+
+    def endings(self) -> Iterator[Ending]:
+        """Every ending, in the order in which the jobs ended."""
+        return self._pages("seq")
+
+    def endings_by_input(self) -> Iterator[Ending]:
+        """Every ending, in the order in which the jobs were entered."""
+        return self._pages("job")
+
+    def ending(self, key: str) -> Ending | None:
+        """The ending of one job; ``None`` while it has none, or when there is no such job."""
+        row = self._try(
+            lambda: self._connection.execute(
+                "SELECT endings.key, state, body, facts, endings.checksum FROM jobs"
+                " JOIN endings ON job = jobs.id WHERE jobs.key = ?",
+                (storable(key),),
+            ).fetchone()
+        )
+        return None if row is None else self._try(lambda: ending_of_columns(*row))
+
+    def _pages(self, place: str) -> Iterator[Ending]:
+        after = 0
+        while True:
+            rows = self._try(
+                lambda after=after: self._connection.execute(
+                    f"SELECT {place}, key, state, body, facts, checksum FROM endings"  # noqa: S608 - not input
+                    f" WHERE {place} > ? ORDER BY {place} LIMIT {CHUNK}",
+                    (after,),
+                ).fetchall()
+            )
+            for row in rows:
+                yield self._try(lambda row=row: ending_of_columns(*row[1:]))
+            if len(rows) < CHUNK:
+                return
+            after = rows[-1][0]
+
+    def _try(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (sqlite3.Error, RowError, OSError) as error:
+            raise fault_of(self.path, error) from None
