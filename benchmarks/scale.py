@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 MODEL = "claude-sonnet-5-5"
-PROMPT = "A train leaves at 9:40 and needs 95 minutes. When does it arrive? Answer with the time only, please."
+PROMPT = (
+    "A train leaves at 9:40 and needs 95 minutes. When does it arrive? Answer with the time only, please."
+)
 Figures = dict[str, float]
 
 
@@ -63,7 +65,7 @@ def transport(on_send: Callable[[], None] = lambda: None) -> object:
 
     made = ScriptedTransport(script, latency=0.0, connections=100)  # type: ignore[arg-type]
     made.sent = made.answered = Forgetful()
-    made._attempts = ForgetfulCounts()  # noqa: SLF001
+    made._attempts = ForgetfulCounts()
     return made
 
 
@@ -242,7 +244,11 @@ def measure(part: str, sizes: list[int], folder: Path) -> None:
         path = folder / f"{part}-{jobs}.jsonl"
         match part:
             case "queue":
-                show("queue", jobs, f"{1e6 * apart(queue_operations, jobs)['operation']:6.1f} µs CPU an operation")
+                show(
+                    "queue",
+                    jobs,
+                    f"{1e6 * apart(queue_operations, jobs)['operation']:6.1f} µs CPU an operation",
+                )
             case "map":
                 show("map", jobs, cost(apart(map_jobs, jobs), jobs))
             case "run":
@@ -251,7 +257,9 @@ def measure(part: str, sizes: list[int], folder: Path) -> None:
             case "first":
                 write_input(path, jobs)
                 found = apart(first_request, path)
-                show("first request", jobs, f"after {found['first']:.2f} s, {found['first_cpu']:.2f} s of CPU")
+                show(
+                    "first request", jobs, f"after {found['first']:.2f} s, {found['first_cpu']:.2f} s of CPU"
+                )
             case _:
                 write_input(path, jobs)
                 apart(finished_journal, path)

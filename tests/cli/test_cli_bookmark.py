@@ -28,7 +28,9 @@ def test_any_place_in_any_input_is_found_again(lines: list[bytes], data: st.Data
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("headway.cli.line_reader.CHUNK", data.draw(st.integers(1, 50)))
         path = Path(folder) / "in"
-        path.write_bytes(b"".join(line + b"\n" for line in lines) + data.draw(st.sampled_from([b"", b"tail"])))
+        path.write_bytes(
+            b"".join(line + b"\n" for line in lines) + data.draw(st.sampled_from([b"", b"tail"]))
+        )
         first = LineReader(path)
         stream = first.lines()
         read = [next(stream) for _ in range(data.draw(st.integers(0, len(lines))))]
@@ -117,7 +119,9 @@ def test_only_unfinished_and_new_lines_are_parsed(api: RemoteAPI, headway: Headw
     assert "30 succeeded, 0 failed, 0 left" in second.out
 
 
-def test_failures_of_the_passed_lines_are_still_told(api: RemoteAPI, headway: Headway, parsed: Parsed) -> None:
+def test_failures_of_the_passed_lines_are_still_told(
+    api: RemoteAPI, headway: Headway, parsed: Parsed
+) -> None:
     named(headway, 9)
     api.set_faults((FaultRule(FaultKind.STATUS, status=400, message="no such thing", job="p4"),))
     assert headway("run", "p.jsonl").status == 1

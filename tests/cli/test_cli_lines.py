@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from headway.cli.json_object import parse_object
 from headway.cli.limit_option import AccountOption, parse_limit, parse_limits
 from headway.cli.line_fault import LineFault
 from headway.cli.line_reader import LineReader
-from headway.cli.record_count import count_records
 from headway.cli.prompt_template import PromptTemplate
-from headway.cli.records import Format, format_of
+from headway.cli.record_count import count_records
+from headway.cli.records import Format, format_of, read_records
 from headway.core.limits import Limits
 
 
@@ -76,7 +77,15 @@ def _send(descriptor: int, data: bytes, size: int) -> None:
 
 
 def test_counting_lines(tmp_path: Path) -> None:
-    assert [count_records(write(tmp_path, text), Format.JSONL) for text in ("", "a", "a\n", "a\n \nb")] == [0, 1, 1, 2]
+    for text, lines, rows in (
+        ("", 0, 0),
+        ("a", 1, 0),
+        ("a\n", 1, 0),
+        ("a\n \nb\r\n\r\n", 2, 2),
+        ('a,b\n\n1,"x\n\ny"\n2,z', 4, 2),
+    ):
+        path = write(tmp_path, text)
+        assert (count_records(path, Format.JSONL), count_records(path, Format.CSV)) == (lines, rows), text
 
 
 def test_formats_by_name() -> None:
@@ -140,3 +149,18 @@ def test_an_id_set_is_a_set(keys: list[str], more: int) -> None:
     ids.clear()
     assert len(ids) == 0
     assert ids.add("a")
+
+
+@given(st.text(alphabet='a,"\n \r', max_size=30))
+def test_records_are_counted_as_they_are_read(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), text)
+        for form in (Format.JSONL, Format.TEXT, Format.CSV):
+            reader = LineReader(path)
+            try:
+                read = len(list(read_records(reader.lines(), form)))
+            except CommandError:
+                continue  # a header that is refused
+            finally:
+                reader.close()
+            assert count_records(path, form) == read, form

@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
             "-o",
             "--output",
             metavar="OUT",
-            help="Results; - is standard output. Default: IN's name with .results.jsonl.",
+            help="Results, also .gz, .csv, .parquet; - is standard output. Default: IN's name, .results.jsonl.",
         ),
     ] = None,
     prompt: Prompt = None,
@@ -70,6 +70,9 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool, typer.Option("--fresh", help="Delete journal and results first, and start over.")
     ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed jobs again.")] = False,
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Results in the order of IN; the file is written at the end.")
+    ] = False,
     form: Form = None,
     repair: Annotated[
         list[str] | None,
@@ -106,6 +109,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         max_in_flight=max_in_flight,
         fresh=fresh,
         retry_failed=retry_failed,
+        ordered=ordered,
         quiet=quiet,
         progress=not no_progress,
         repair=tuple(repair or ()),

@@ -35,14 +35,16 @@ def open_bytes(path: Path) -> BinaryIO:
             return path.open("rb", buffering=0)
 
 
-def read_block(file: BinaryIO, size: int) -> bytes:
+def read_block(file: BinaryIO, size: int, path: Path) -> bytes:
     """The next bytes, none at the end. Raises `OSError` for a file that is cut off or damaged."""
     try:
         return file.read(size)
     except EOFError:
-        raise OSError("the compressed file ends too early; is it still being written, or cut off?") from None
+        raise OSError(f"{path} ends too early; is it still being written, or was it cut off?") from None
     except zlib.error as error:
-        raise OSError(f"the compressed file is damaged: {error}") from None
+        raise OSError(f"{path} is damaged: {error}") from None
+    except gzip.BadGzipFile as error:
+        raise OSError(f"{path}: {error}; a file that is not compressed must not be called .gz") from None
 
 
 def _open_zst(path: Path) -> BinaryIO:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio import to_thread
 
-from headway.cli.bad_line_record import BadLineRecorder
+from headway.cli.bad_line_record import BadLineRecorder, RecordedLine
 from headway.cli.bookmark import INTERVAL, META, Bookmark, Pending, bookmark_of
+from headway.cli.lent_journal import LentJournal
 from headway.cli.line_fault import BadLine
 from headway.cli.line_reader import Prefix
 from headway.cli.prompt_input import Batch, Numbered
-from headway.cli.result_sink import ResultSink
+from headway.cli.result_sink import Sink
 from headway.cli.run_plan import RunPlan
 from headway.cli.run_tally import RunTally
 from headway.core.job import JobState
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
 
 NOT_YET: Final = Prefix(0, 0, "")
+ENTERED: Final = 5.0
+"""Seconds that a bad line waits at most for the requests before it to be in the journal."""
 
 
 class InputFeed:
@@ -35,7 +39,8 @@ class InputFeed:
         self,
         plan: RunPlan,
         journal: SQLiteJournal | None,
-        sink: ResultSink,
+        lent: LentJournal | None,
+        sink: Sink,
         tally: RunTally,
         *,
         fresh: bool = False,
@@ -43,6 +48,7 @@ class InputFeed:
         self._plan = plan
         self._journal = journal
         self._lookup = None if fresh else journal
+        self._lent = lent
         self._sink = sink
         self._tally = tally
         self._recorder = BadLineRecorder(journal, plan.source.name, reopen_failed=plan.retry_failed)
@@ -52,6 +58,10 @@ class InputFeed:
         """Records in the prefix."""
         self._marked: tuple[Prefix, tuple[tuple[int, int], ...]] = (NOT_YET, ())
         self._next_mark = 0.0
+        self._handed = self._taken = 0
+        """Requests handed out, and outcomes that came."""
+        self._held: deque[tuple[int, RecordedLine]] = deque()
+        """Bad lines whose turn has not come, after so many requests."""
         self.stopping = False
         """Read and hand out nothing more."""
 
@@ -67,11 +77,15 @@ class InputFeed:
                 if isinstance(record.item, BadLine):
                     await self._end(record.item)
                 else:
+                    self._handed += 1
                     yield record.item
 
-    def done(self, key: str) -> None:
-        """A job needs nothing more."""
-        self._pending.done(key)
+    def took(self, key: str, *, finished: bool) -> None:
+        """An outcome came; a job that is ``finished`` needs nothing more."""
+        if finished:
+            self._pending.done(key)
+        self._taken += 1
+        self._release()
 
     async def close(self) -> None:
         """Leave a bookmark for the next run; every job that was handed out has ended."""
@@ -122,11 +136,22 @@ class InputFeed:
         return left
 
     async def _end(self, line: BadLine) -> None:
+        if self._plan.ordered and self._lent is not None:
+            # The journal's order is that of the results; a run that stops admits nothing more.
+            with anyio.move_on_after(ENTERED):
+                await self._lent.entered(self._handed)
         recorded = await self._recorder.record(line)
-        self._sink.take(recorded.ending, restored=recorded.restored)
+        self._held.append((self._handed, recorded))
+        self._release()
         self._tally.restored += recorded.restored
         self._tally.add_failure(line.key, recorded.ending.failure)
         self._pending.done(line.key)
+
+    def _release(self) -> None:
+        """Hand on the bad lines whose turn has come: with ``--ordered`` after the outcomes before them."""
+        while self._held and (self._held[0][0] <= self._taken or not self._plan.ordered):
+            _, recorded = self._held.popleft()
+            self._sink.take(recorded.ending, restored=recorded.restored)
 
     async def _mark(self) -> None:
         """Write a bookmark if it is time: behind the batch that was handed out last."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+import anyio
+
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord
 from headway.core.outcome import Ending
@@ -16,6 +18,8 @@ class LentJournal:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._entered = 0
+        self._more = anyio.Event()
 
     @property
     def recovered(self) -> int:
@@ -32,7 +36,16 @@ class LentJournal:
         self, records: Sequence[JobRecord], *, reopen_failed: bool = False
     ) -> Sequence[Stored | None]:
         """Enter new jobs."""
-        return await self._journal.admit(records, reopen_failed=reopen_failed)
+        stored = await self._journal.admit(records, reopen_failed=reopen_failed)
+        self._entered += len(stored)
+        self._more.set()
+        self._more = anyio.Event()
+        return stored
+
+    async def entered(self, count: int) -> None:
+        """Wait until so many jobs were handed to `admit` and committed."""
+        while self._entered < count:
+            await self._more.wait()
 
     async def write(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
         """Store an event; committed on return."""

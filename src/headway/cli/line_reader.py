@@ -47,6 +47,7 @@ class LineReader:
     def __init__(self, path: Path | None) -> None:
         self._descriptor = sys.stdin.fileno() if path is None else os.open(path, os.O_RDONLY)
         self._unpacked = None if path is None or not compression_of(path) else open_bytes(path)
+        self._path = path
         self._owned = path is not None
         self._pollable = not stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._ahead: deque[bytes] = deque()
@@ -156,4 +157,6 @@ class LineReader:
                 break
         if self._stopped:
             return b""
-        return os.read(self._descriptor, CHUNK) if self._unpacked is None else read_block(self._unpacked, CHUNK)
+        if self._unpacked is None or self._path is None:
+            return os.read(self._descriptor, CHUNK)
+        return read_block(self._unpacked, CHUNK, self._path)

@@ -15,8 +15,9 @@ from headway.cli.bookmark import Bookmark
 from headway.cli.exit_status import CommandError
 from headway.cli.line_fault import BadLine, LineFault
 from headway.cli.line_reader import Line, LineReader, Prefix
+from headway.cli.parquet_records import parquet_records
 from headway.cli.record_count import count_records
-from headway.cli.records import Format, read_records
+from headway.cli.records import Format, Record, read_records
 from headway.cli.request_builder import RequestBuilder
 from headway.core.request import Request
 
@@ -181,7 +182,9 @@ class PromptInput:
             yield Batch(kept, None)
         stream = self._stream = self._stream or self._items()
         most = BATCH if self._twice else 1  # a slow pipe's lines are handed on one by one
-        while (batch := await anyio.to_thread.run_sync(self._take, stream, most, abandon_on_cancel=True)).records:
+        while (
+            batch := await anyio.to_thread.run_sync(self._take, stream, most, abandon_on_cancel=True)
+        ).records:
             self.read += len(batch.records)
             yield batch
         self.exhausted = not self._reader.stopped
@@ -205,10 +208,14 @@ class PromptInput:
         self._reader = _open(self.path, self.name)
         self._builder.forget_ids()
 
+    def _read(self) -> Iterator[Record]:
+        if self._form is Format.PARQUET:
+            return parquet_records(self.path, lambda: self._reader.stopped)
+        return read_records(itertools.chain(self._again, self._reader.lines()), self._form)
+
     def _items(self) -> Iterator[Numbered]:
-        lines = itertools.chain(self._again, self._reader.lines())
         try:
-            for record in read_records(lines, self._form):
+            for record in self._read():
                 try:
                     item = self._builder.build(record)
                 except LineFault as fault:

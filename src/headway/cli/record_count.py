@@ -8,23 +8,43 @@ from pathlib import Path
 from typing import Final
 
 from headway.cli.compressed import open_bytes, read_block
-from headway.cli.records import Format
+from headway.cli.parquet_records import count_rows
+from headway.cli.records import LONGEST_FIELD, Format
 
 BLOCK: Final = 1 << 20
 
 
 def count_records(path: Path, form: Format) -> int:
     """Records as `read_records` finds them, without parsing what is in them: about a second for ten million."""
+    if form is Format.PARQUET:
+        return count_rows(path)
+    csv.field_size_limit(LONGEST_FIELD)
     with open_bytes(path) as file:
-        blocks = iter(lambda: read_block(file, BLOCK), b"")
+        blocks = iter(lambda: read_block(file, BLOCK, path), b"")
         if form not in {Format.CSV, Format.TSV}:
             return sum(1 for line in _lines(blocks) if line.strip())
         rows = csv.reader(
             (line.decode(errors="surrogateescape") + "\n" for line in _lines(blocks)),
             delimiter="," if form is Format.CSV else "\t",
+            strict=True,
         )
-        count = sum(1 for row in rows if any(row))
-    return max(0, count - 1)  # the header
+        return _count_rows(rows)
+
+
+def _count_rows(rows: Iterator[list[str]]) -> int:
+    """Rows that hold something or are faulty, without the header."""
+    count, header = 0, False
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return count
+        except csv.Error:
+            count += 1
+            continue
+        if any(row):
+            count += header
+            header = True
 
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -32,4 +52,5 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for block in blocks:
         *lines, rest = (rest + block).split(b"\n")
         yield from lines
-    yield rest
+    if rest:
+        yield rest

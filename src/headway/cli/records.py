@@ -26,6 +26,7 @@ class Format(StrEnum):
     CSV = "csv"
     TSV = "tsv"
     TEXT = "text"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ def format_of(path: Path | None) -> Format:
         ".txt": Format.TEXT,
         ".text": Format.TEXT,
         ".md": Format.TEXT,
+        ".parquet": Format.PARQUET,
     }
     return known.get(suffix, Format.JSONL)
 
@@ -65,6 +67,8 @@ def read_records(lines: Iterator[Line], form: Format) -> Iterator[Record]:
             return _line_records(lines, lambda content: {"line": decode(content)})
         case Format.CSV | Format.TSV:
             return _table_records(lines, "," if form is Format.CSV else "\t")
+        case Format.PARQUET:
+            raise ValueError("Parquet has no lines: parquet_records reads it")
 
 
 def _line_records(lines: Iterator[Line], parse: Callable[[bytes], Mapping[str, object]]) -> Iterator[Record]:

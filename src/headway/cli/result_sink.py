@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 from anyio import to_thread
@@ -16,6 +16,29 @@ from headway.errors import JournalError
 
 INTERVAL: Final = 0.2
 """Seconds between writes."""
+
+
+class Sink(Protocol):
+    """Where the results of a run go."""
+
+    fault: str | None
+    """Why results can no longer be written."""
+
+    async def open(self) -> None:
+        """Make ready. Raises `OSError`."""
+        ...
+
+    def take(self, ending: Ending, *, restored: bool) -> None:
+        """An outcome came."""
+        ...
+
+    async def run(self, on_fault: Callable[[], None]) -> None:
+        """Work until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Write what is left; a failure is kept in ``fault``."""
+        ...
 
 
 class ResultSink:

@@ -130,10 +130,12 @@ def _known(name: str, names: tuple[str, ...], option: str) -> str:
 
 
 def _tell(counts: dict[JobState, int], count: int, output: Path | None, options: ResultsOptions) -> None:
-    parts = [f"{figures.count(counts[state])} {state.value}" for state in JobState if state in FINAL and counts[state]]
+    ended = [(state, counts[state]) for state in JobState if state in FINAL]
+    parts = [f"{figures.count(number)} {state.value}" for state, number in ended if number]
     left = sum(number for state, number in counts.items() if state not in FINAL)
     parts += [f"{figures.count(left)} not finished"] if left else []
     where = "" if output is None else f" to {output}"
-    print(f"{figures.plural(count, 'result')}{where}; in the journal: {', '.join(parts) or 'nothing'}", file=sys.stderr)
+    there = ", ".join(parts) or "nothing"
+    print(f"{figures.plural(count, 'result')}{where}; in the journal: {there}", file=sys.stderr)
     if any(counts[state] for state in (JobState.FAILED, JobState.EXPIRED)) and not options.ids:
         print("The headway run command with --retry-failed tries the failed ones again.", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def results(  # noqa: PLR0913, PLR0917 - one parameter per option
+def results(  # noqa: PLR0917 - one parameter per option
     journal: Annotated[
         Path, typer.Argument(metavar="JOURNAL", help="A journal, or results that have one beside them.")
     ],

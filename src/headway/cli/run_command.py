@@ -8,12 +8,14 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from headway.cli.compressed import inner_name
+from headway.cli.compressed import compression_of, inner_name
 from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
+from headway.cli.final_results import run_form, written_at_end
 from headway.cli.head_look import HeadLook, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
 from headway.cli.limit_option import parse_limit
@@ -23,6 +25,7 @@ from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
 from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck
 from headway.cli.repair_option import parse_policy
+from headway.cli.result_writer import ResultForm
 from headway.cli.run_plan import RunPlan
 from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
@@ -43,6 +46,7 @@ class RunOptions(InputOptions):
     max_in_flight: int | None = None
     fresh: bool = False
     retry_failed: bool = False
+    ordered: bool = False
     quiet: bool = False
     progress: bool = True
     repair: tuple[str, ...] = ()
@@ -101,6 +105,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         max_in_flight=options.max_in_flight,
         fresh=options.fresh,
         retry_failed=options.retry_failed,
+        ordered=options.ordered,
         repair=policy,
     )
 
@@ -132,6 +137,7 @@ def shown_command(options: RunOptions) -> str:
     ):
         if value != default:
             words += [name, str(value)]
+    words += ["--ordered"] if options.ordered else []
     words += ["--strict"] if options.strict else []
     words += [] if options.check else ["--no-check"]
     return shlex.join(words)
@@ -153,6 +159,12 @@ def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
         require_writable(given)
         if source != STANDARD and source.exists() and given.exists() and source.samefile(given):
             raise CommandError(f"{given} is the input; choose another file for the results with -o")
+    if compression_of(given) == ".zst":
+        raise CommandError(f"{given}: results are not written as zst; use .gz")
+    if streamed and written_at_end(given, ordered=False):
+        raise CommandError(f"{given} is not a file; results in this form need one")
+    if run_form(given) is ResultForm.PARQUET and find_spec("pyarrow") is None:
+        raise CommandError(f"{given}: Parquet needs pyarrow: pip install 'headway[parquet]'")
     journal = options.journal or (None if streamed else given.with_name(f"{given.name}.journal"))
     if journal is not None:
         require_writable(journal)

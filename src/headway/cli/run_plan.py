@@ -31,6 +31,8 @@ class RunPlan:
     max_in_flight: int | None = None
     fresh: bool = False
     retry_failed: bool = False
+    ordered: bool = False
+    """Results in the order of the input."""
     repair: RepairPolicy = field(default_factory=RepairPolicy)
     """What to do about requests that the API would refuse."""
     client: AsyncAnthropic | None = None

@@ -12,11 +12,12 @@ from anyio import to_thread
 
 from headway.cli.budget_view import known_limits
 from headway.cli.exit_status import CommandError
+from headway.cli.final_results import FinalResults, written_at_end
 from headway.cli.input_feed import InputFeed
 from headway.cli.journal_file import open_journal, start_over
 from headway.cli.lent_journal import LentJournal
 from headway.cli.progress import Progress
-from headway.cli.result_sink import ResultSink
+from headway.cli.result_sink import ResultSink, Sink
 from headway.cli.run_plan import RunPlan
 from headway.cli.run_report import RunReport
 from headway.cli.run_settings import check_settings
@@ -47,6 +48,7 @@ class RunSession:
         self._stopping = False
         self._trouble: str | None = None
         self._journal: SQLiteJournal | None = None
+        self._lent: LentJournal | None = None
         self._scheduler: Scheduler | None = None
         self._feed: InputFeed | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -58,15 +60,21 @@ class RunSession:
                 client = await self._open_client(stack)
                 limits = await self._read_limits()
                 fresh = await self._open_journal(stack)
-                sink = ResultSink(self._plan.output, self._journal, drop_failed=self._plan.retry_failed)
+                sink = self._make_sink()
                 await _open_sink(sink)
-                feed = InputFeed(self._plan, self._journal, sink, self._tally, fresh=fresh)
+                feed = InputFeed(self._plan, self._journal, self._lent, sink, self._tally, fresh=fresh)
                 try:
                     status, elapsed = await self._schedule(sink, feed, client, limits)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await sink.close()
                 return self._report(status, elapsed, sink, interruption)
+
+    def _make_sink(self) -> Sink:
+        plan, journal = self._plan, self._journal
+        if journal is not None and written_at_end(plan.output, ordered=plan.ordered):
+            return FinalResults(plan.output, journal, ordered=plan.ordered)
+        return ResultSink(plan.output, journal, drop_failed=plan.retry_failed)
 
     async def _open_client(self, stack: AsyncExitStack) -> AsyncAnthropic:
         if self._plan.client is not None:
@@ -103,6 +111,7 @@ class RunSession:
             await start_over(plan.journal, plan.output)
         _refuse_foreign_output(plan, used=plan.journal.exists())
         self._journal = journal = await open_journal(plan.journal)
+        self._lent = LentJournal(journal)
         stack.push_async_callback(self._close_journal, journal)
         used, warnings = await check_settings(journal, plan.settings, plan.source, str(plan.journal))
         _refuse_foreign_output(plan, used=used)
@@ -117,7 +126,7 @@ class RunSession:
             self._progress.note(f"headway: {error}")
 
     async def _schedule(
-        self, sink: ResultSink, feed: InputFeed, client: AsyncAnthropic, limits: ToldLimits
+        self, sink: Sink, feed: InputFeed, client: AsyncAnthropic, limits: ToldLimits
     ) -> tuple[Status, float]:
         from headway.runtime.flow import Flow
         from headway.scheduler import Scheduler
@@ -127,7 +136,7 @@ class RunSession:
             client,
             limits=limits,
             flow=Flow(max_in_flight=plan.max_in_flight),
-            journal=None if self._journal is None else LentJournal(self._journal),
+            journal=self._lent,
             repair=plan.repair,
         )
         started = ended = anyio.current_time()
@@ -140,11 +149,14 @@ class RunSession:
                 watch = RunWatch(started)
                 self._group.start_soon(self._progress.run, lambda: self._view(watch, scheduler.status()))
                 try:
-                    async for outcome in scheduler.map(feed.requests(), retry_failed=plan.retry_failed):
+                    async for outcome in scheduler.map(
+                        feed.requests(),
+                        retry_failed=plan.retry_failed,
+                        ordered=plan.ordered and self._journal is None,
+                    ):
                         self._take(outcome, scheduler, sink)
                         ended = anyio.current_time()
-                        if not outcome.resumable:
-                            feed.done(outcome.key)
+                        feed.took(outcome.key, finished=not outcome.resumable)
                     await feed.close()
                 except (JournalError, OSError) as error:  # of the input: what was read before it has ended
                     self._trouble = self._trouble or str(error)
@@ -158,7 +170,7 @@ class RunSession:
         except (OSError, ValueError, csv.Error):
             self._total = None  # what is wrong with the input is said where it is read
 
-    def _take(self, outcome: Outcome[Any], scheduler: Scheduler, sink: ResultSink) -> None:
+    def _take(self, outcome: Outcome[Any], scheduler: Scheduler, sink: Sink) -> None:
         self._tally.add(outcome)
         sink.take(outcome.ending, restored=outcome.restored)
         if self._stopping:
@@ -209,9 +221,7 @@ class RunSession:
         source = self._plan.source
         return source.read if source.exhausted else self._total
 
-    def _report(
-        self, status: Status, elapsed: float, sink: ResultSink, interruption: Interruption
-    ) -> RunReport:
+    def _report(self, status: Status, elapsed: float, sink: Sink, interruption: Interruption) -> RunReport:
         total = self._known_total()
         left = None if total is None else max(0, total - self._tally.finished)
         if not self._plan.source.exhausted and not left:
@@ -230,7 +240,7 @@ class RunSession:
         )
 
 
-async def _open_sink(sink: ResultSink) -> None:
+async def _open_sink(sink: Sink) -> None:
     try:
         await sink.open()
     except OSError as error:

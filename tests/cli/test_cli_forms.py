@@ -1,0 +1,171 @@
+"""Compressed inputs, and results in order, compressed or in columns."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
+
+if TYPE_CHECKING:
+    from conftest import Headway
+
+
+def lines(count: int, bad: tuple[int, ...] = ()) -> str:
+    return "".join(
+        "not json\n" if n in bad else json.dumps(
+            {"custom_id": f"p{n}", "prompt": f"Say {n}", "metadata": {"user_id": f"p{n}"}}
+        ) + "\n"
+        for n in range(1, count + 1)
+    )  # fmt: skip
+
+
+def order(text: str) -> list[str]:
+    return [name if name[0] == "p" else name.split("-")[1] for name in map(key, text.splitlines())]
+
+
+def key(line: str) -> str:
+    return str(json.loads(line)["custom_id"])
+
+
+def expected(count: int, bad: tuple[int, ...] = ()) -> list[str]:
+    return [str(n) if n in bad else f"p{n}" for n in range(1, count + 1)]
+
+
+def test_a_gz_input_by_its_name(api: RemoteAPI, headway: Headway) -> None:
+    packed = gzip.compress(lines(3).encode()) + gzip.compress(b'{"custom_id": "p4", "prompt": "x"}\n')
+    headway.write(packed, "p.jsonl.gz")
+    ended = headway("run", "p.jsonl.gz")
+    assert ended.status == 0, ended.err
+    assert "4 succeeded, 0 failed, 0 left" in ended.out
+    assert set(headway.results()) == {"p1", "p2", "p3", "p4"}
+    headway.write(packed + gzip.compress(b'{"custom_id": "p5", "prompt": "x"}\n'), "p.jsonl.gz")
+    assert headway("run", "p.jsonl.gz").status == 0
+    assert api.stats().arrivals == 5
+    assert headway("check", "p.jsonl.gz").status == 0
+
+
+def test_a_gz_csv(api: RemoteAPI, headway: Headway) -> None:
+    headway.write(gzip.compress(b"review\nfine\nbad\n"), "r.csv.gz")
+    assert headway("run", "r.csv.gz", "--prompt", "Classify: {review}").status == 0
+    assert len(headway.results("r.results.jsonl")) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"plain text", "not a gzipped file"), (gzip.compress(lines(900).encode())[:-900], "ends too early")],
+)
+def test_a_gz_that_is_none_or_cut_off(api: RemoteAPI, headway: Headway, content: bytes, said: str) -> None:
+    headway.write(content, "p.jsonl.gz")
+    ended = headway("run", "p.jsonl.gz")
+    assert ended.status == 2
+    assert said in ended.err.lower()
+    assert "p.jsonl.gz" in ended.err
+    assert api.stats().arrivals == 0
+
+
+def test_results_in_the_order_of_the_input(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.cli.prompt_input.CHECKED", 2)
+    bad = (5, 6, 11, 30)
+    headway.write(lines(30, bad))
+    api.set_faults((
+        FaultRule(FaultKind.STATUS, status=529, error_type="overloaded_error", job="p3", count=1),
+        FaultRule(FaultKind.STATUS, status=400, job="p9"),
+    ))  # fmt: skip
+    ended = headway("run", "p.jsonl", "--ordered")
+    assert ended.status == 1, ended.err
+    path = headway.folder / "p.results.jsonl"
+    assert order(path.read_text()) == expected(30, bad)
+    before = path.stat().st_mtime_ns
+    assert headway("run", "p.jsonl", "--ordered").status == 1
+    assert path.stat().st_mtime_ns == before  # nothing new, nothing written
+    api.set_faults(())
+    with (headway.folder / "p.jsonl").open("a") as file:
+        file.write('{"custom_id": "p31", "prompt": "x"}\n')
+    assert headway("run", "p.jsonl", "--ordered", "--retry-failed").status == 1
+    assert order(path.read_text()) == expected(31, bad)
+    assert json.loads(path.read_text().splitlines()[8])["result"]["type"] == "succeeded"
+    path.unlink()
+    assert headway("run", "p.jsonl", "--ordered").status == 1
+    assert order(path.read_text()) == expected(31, bad)
+
+
+def test_ordered_to_standard_output_without_a_journal(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.cli.prompt_input.CHECKED", 2)
+    bad = (4, 8, 9)
+    headway.write(lines(12, bad))
+    api.set_faults(
+        (FaultRule(FaultKind.STATUS, status=529, error_type="overloaded_error", job="p2", count=1),)
+    )
+    ended = headway("run", "p.jsonl", "--ordered", "-o", "-", "-q")
+    assert ended.status == 1
+    assert order(ended.out) == expected(12, bad)
+
+
+def test_an_interrupted_ordered_run_goes_on(api: RemoteAPI, headway: Headway) -> None:
+    headway.write(lines(20))
+    api.set_faults((FaultRule(FaultKind.STATUS, status=402, error_type="billing_error", job="p7"),))
+    assert headway("run", "p.jsonl", "--ordered", "--max-in-flight", "3").status == 3
+    so_far = order((headway.folder / "p.results.jsonl").read_text())
+    assert so_far == sorted(so_far, key=lambda name: int(name[1:]))
+    assert "p7" not in so_far
+    api.set_faults(())
+    assert headway("run", "p.jsonl", "--ordered").status == 0
+    assert order((headway.folder / "p.results.jsonl").read_text()) == expected(20)
+
+
+def test_compressed_results_and_tables_by_name(api: RemoteAPI, headway: Headway) -> None:
+    headway.write(lines(6))
+    assert headway("run", "p.jsonl", "-o", "out.jsonl.gz").status == 0
+    assert set(order(gzip.decompress((headway.folder / "out.jsonl.gz").read_bytes()).decode())) == set(
+        expected(6)
+    )
+    assert headway("run", "p.jsonl", "-o", "out.csv", "--ordered").status == 0
+    with (headway.folder / "out.csv").open() as file:
+        assert [row["custom_id"] for row in csv.DictReader(file)] == expected(6)
+
+
+def test_forms_that_cannot_be_written_are_refused_first(api: RemoteAPI, headway: Headway) -> None:
+    headway.write(lines(1))
+    assert "use .gz" in headway("run", "p.jsonl", "-o", "out.jsonl.zst").err
+    assert api.stats().arrivals == 0
+
+
+def test_parquet_in_and_out(api: RemoteAPI, headway: Headway) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = [{"custom_id": f"p{n}", "review": f"Say {n}", "stars": n} for n in range(1, 8)]
+    table = arrow.Table.from_pylist([*rows, {"custom_id": "p8", "review": None, "stars": 3}])
+    parquet.write_table(table, headway.folder / "r.parquet", row_group_size=3)
+    arguments = ("run", "r.parquet", "--prompt", "{stars}: {review}", "-o", "out.parquet", "--ordered")
+    refused = headway(*arguments)
+    assert refused.status == 2
+    assert "r.parquet:8: no field 'review'" in refused.err
+    parquet.write_table(table.slice(0, 7), headway.folder / "r.parquet", row_group_size=3)
+    ended = headway(*arguments)
+    assert ended.status == 0, ended.err
+    assert "7 succeeded, 0 failed, 0 left" in ended.out
+    found = parquet.read_table(headway.folder / "out.parquet").to_pylist()
+    assert [row["custom_id"] for row in found] == expected(7)
+    assert headway(*arguments).status == 0
+    assert api.stats().arrivals == 7
+    headway.write("no parquet", "x.parquet")
+    assert "not a Parquet file" in headway("run", "x.parquet", "--prompt", "{a}").err
+
+
+def test_parquet_without_pyarrow_names_the_extra(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    headway.write("anything", "x.parquet")
+    ended = headway("run", "x.parquet", "--prompt", "{a}")
+    assert ended.status == 2
+    assert "pip install 'headway[parquet]'" in ended.err
