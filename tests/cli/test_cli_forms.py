@@ -169,3 +169,27 @@ def test_parquet_without_pyarrow_names_the_extra(
     ended = headway("run", "x.parquet", "--prompt", "{a}")
     assert ended.status == 2
     assert "pip install 'headway[parquet]'" in ended.err
+
+
+def test_the_system_prompt_is_a_template_beside_a_prompt(api: RemoteAPI, headway: Headway) -> None:
+    import sqlite3
+
+    headway.write("text,language\nHello,French\nGood bye,Dutch\n", "t.csv")
+    arguments = ("run", "t.csv", "--prompt", "Translate: {text}", "--system")
+    mistyped = headway(*arguments, "Into {langauge}.")
+    assert mistyped.status == 2
+    assert "t.csv:2: no field 'langauge', which --system needs; did you mean {language}?" in mistyped.err
+    assert "--system: '}' at position 2 has no partner" in headway(*arguments, "a}").err
+    assert headway(*arguments, "Into {language}, as {{}}.").status == 0
+    with sqlite3.connect(headway.folder / "t.results.jsonl.journal") as journal:
+        rows = journal.execute("SELECT request FROM jobs ORDER BY id").fetchall()
+    journal.close()
+    assert [json.loads(row[0])["params"]["system"] for row in rows] == [
+        "Into French, as {}.",
+        "Into Dutch, as {}.",
+    ]
+
+
+def test_the_system_prompt_stands_as_it_is_without_one(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(1)
+    assert headway("run", "p.jsonl", "--system", 'Answer as {"a": 1}').status == 0

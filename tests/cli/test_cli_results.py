@@ -138,3 +138,12 @@ def test_a_damaged_answer_is_named_and_leaves_no_file(ran: Headway) -> None:
     assert ended.status == 2
     assert "damaged" in ended.err
     assert not (ran.folder / "all.jsonl").exists()
+
+
+def test_the_two_lines_of_the_documentation(ran: Headway) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    assert ran("results", "p.results.jsonl", "-o", "out.parquet").status == 0
+    results = pandas.read_parquet("out.parquet")
+    assert set(results[results.state == "failed"].custom_id) == {"p2", "p5"}
+    assert results.output_tokens.sum() > 0

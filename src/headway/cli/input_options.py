@@ -14,7 +14,10 @@ Prompt = Annotated[
     str | None,
     typer.Option(metavar="TEMPLATE", help='A prompt from fields: "Classify: {review}"; {line} of a text.'),
 ]
-System = Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt of lines without one.")]
+System = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="System prompt of lines without one; with --prompt a template too."),
+]
 Model = Annotated[str, typer.Option(help="Model of lines without one, or newest:sonnet.")]
 MaxTokens = Annotated[int, typer.Option(min=1, metavar="N", help="max_tokens of lines without it.")]
 Form = Annotated[

@@ -1,4 +1,4 @@
-"""``--prompt "Classify: {review}"``: a prompt made from the fields of a record."""
+"""``--prompt "Classify: {review}"``, ``--system "Answer in {language}"``: text made from the fields of a record."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Final
 
 from headway.cli.exit_status import CommandError
 from headway.cli.line_fault import LineFault
+from headway.core.nearest import nearest_names
 
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class PromptTemplate:
-    """Text with ``{field}`` in it; ``{{`` and ``}}`` are braces."""
+    """Text with ``{field}`` in it; ``{{`` and ``}}`` are braces. Only a prompt must name a field."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, option: str = "--prompt") -> None:
         self.text = text
+        self._option = option
         self._parts: list[tuple[str, str | None]] = []
         """Literal text, and the field that follows it."""
         self._tail = ""
@@ -34,11 +36,12 @@ class PromptTemplate:
         for literal, name in self._parts:
             out.append(literal)
             if name is not None:
-                out.append(_text_of(name, fields))
+                out.append(_text_of(name, fields, self._option))
         out.append(self._tail)
         prompt = "".join(out)
         if not prompt.strip():
-            raise LineFault("the prompt is empty; the API refuses empty prompts")
+            what = "prompt" if self._option == "--prompt" else "system prompt"
+            raise LineFault(f"the {what} is empty; the API refuses empty prompts")
         return prompt
 
     def _parse(self, text: str) -> None:
@@ -52,27 +55,31 @@ class PromptTemplate:
                 literal.append(found[0])
             elif len(found) == 1:
                 place = f"{found!r} at position {match.start() + 1}"
-                raise CommandError(f"--prompt: {place} has no partner; write {found * 2} for a brace")
+                raise CommandError(f"{self._option}: {place} has no partner; write {found * 2} for a brace")
             elif not (name := match.group(1).strip()):
-                raise CommandError("--prompt: {} names no field; write {field}, or {{}} for braces")
+                raise CommandError(
+                    f"{self._option}: {{}} names no field; write {{field}}, or {{{{}}}} for braces"
+                )
             else:
                 self._parts.append(("".join(literal), name))
                 literal = []
         self._tail = "".join((*literal, text[start:]))
-        if not self.fields:
+        if not self.fields and self._option == "--prompt":
             raise CommandError(
                 "--prompt names no field, so every line would send the same text; "
                 'write for example --prompt "Classify: {review}"'
             )
 
 
-def _text_of(name: str, fields: Mapping[str, object]) -> str:
+def _text_of(name: str, fields: Mapping[str, object], option: str) -> str:
     if name not in fields:
         there = ", ".join(list(fields)[:10]) or "none"
-        raise LineFault(f"no field {name!r}, which --prompt needs; fields here: {there}")
+        close = nearest_names(name, list(fields), 1)
+        meant = f"; did you mean {{{close[0]}}}?" if close else ";"
+        raise LineFault(f"no field {name!r}, which {option} needs{meant} fields here: {there}")
     value = fields[name]
     if isinstance(value, str):
         return value
     if value is None:
-        raise LineFault(f"field {name!r}, which --prompt needs, is null")
+        raise LineFault(f"field {name!r}, which {option} needs, is null")
     return json.dumps(value, ensure_ascii=False)

@@ -63,6 +63,9 @@ class RequestBuilder:
     ) -> None:
         self._defaults = defaults.params()
         self._template = template
+        system = defaults.system
+        # Lines that bring their own requests get the text as it stands: it may be full of braces.
+        self._system = None if template is None or system is None else PromptTemplate(system, "--system")
         self._warnings = warnings
         self._ids = IdSet()
         self._line = 0
@@ -96,7 +99,10 @@ class RequestBuilder:
         fields = record.fields
         custom_id = self._custom_id(fields)
         if self._template is not None:
-            return custom_id, {"messages": _user_turn(self._template.fill(fields))}
+            body: dict[str, object] = {"messages": _user_turn(self._template.fill(fields))}
+            if self._system is not None:
+                body["system"] = self._system.fill(fields)
+            return custom_id, body
         return custom_id, self._body_of_form(fields)
 
     def _body_of_form(self, fields: Mapping[str, object]) -> dict[str, object]:
