@@ -113,6 +113,8 @@ def _tokens(block: Block, facts: Facts) -> float:
 
 def has_breakpoint(value: object) -> bool:
     """Whether a body asks for caching anywhere; stops at the first."""
+    if value is None or isinstance(value, str):
+        return False
     if isinstance(value, Mapping):
         fields = cast("Block", value)
         return fields.get("cache_control") is not None or any(

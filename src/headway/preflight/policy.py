@@ -51,4 +51,5 @@ class RepairPolicy:
 
     def mode(self, rule: str) -> Mode:
         """The mode of a rule."""
-        return Mode(self.rules.get(rule, self.default))
+        mode = self.rules.get(rule, self.default)
+        return mode if type(mode) is Mode else Mode(mode)  # asked for each rule of each request
