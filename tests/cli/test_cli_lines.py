@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.cli.exit_status import CommandError
-from headway.cli.id_set import IdSet
 from headway.cli.json_object import parse_object
 from headway.cli.limit_option import AccountOption, parse_limit, parse_limits
 from headway.cli.line_fault import LineFault
@@ -20,6 +19,7 @@ from headway.cli.line_reader import LineReader
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.record_count import count_records
 from headway.cli.records import Format, format_of, read_records
+from headway.core.id_set import IdSet
 from headway.core.limits import Limits
 
 

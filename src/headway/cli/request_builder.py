@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from headway.cli.id_set import IdSet
 from headway.cli.line_fault import LineFault, Warnings
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Record
+from headway.core.id_set import IdSet
 from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request
 
 BATCH_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")

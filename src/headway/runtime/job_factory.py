@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
+from headway.core.id_set import IdSet
 from headway.core.job import JobRecord, JobState, Priority
 from headway.core.outcome import Ending
 from headway.core.request import Request, RequestError, build_request
@@ -47,7 +48,9 @@ class JobFactory:
         self._inspector = inspector
         self._keys = keys
         self._ids = itertools.count(1)
-        self._occurrences: Counter[str] = Counter()
+        self._seen = IdSet()
+        self._repeats: Counter[str] = Counter()
+        """Of contents that came more than once: a million different ones fit in 16 to 32 bytes each."""
 
     def make(
         self,
@@ -66,9 +69,10 @@ class JobFactory:
         if self._journalled and not guest:
             request.body_json()  # what the journal cannot hold is refused here, not among others there
         number = next(self._ids)
-        fallback = f"job-{number}" if guest else self._default_key(request, number)
         seen = self._inspector.look(request, terms.repair)
-        return self._job(number, request.custom_id or fallback, request, terms, seen)
+        return self._job(
+            number, request.custom_id or self._default_key(request, number, guest=guest), request, terms, seen
+        )
 
     def visit(self, request: Request, terms: Terms, account: str | None = None) -> Job[Message]:
         """A job for a call that a client of the user's makes itself: its body is taken as it is, and counts
@@ -116,10 +120,11 @@ class JobFactory:
         job.resolve(Outcome(Ending(key, JobState.FAILED, failure=failure), request))
         return job
 
-    def _default_key(self, request: Request, number: int) -> str:
+    def _default_key(self, request: Request, number: int, *, guest: bool) -> str:
         """With a journal the same script run again must find its jobs: content and occurrence name them."""
-        if not self._journalled:
+        if guest or not self._journalled:
             return f"job-{number}"
         digest = request.content_hash()[:20]
-        self._occurrences[digest] += 1
-        return f"{digest}-{self._occurrences[digest]}"
+        if not self._seen.add(digest):
+            self._repeats[digest] += 1
+        return f"{digest}-{self._repeats[digest] + 1 if digest in self._repeats else 1}"
