@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
@@ -20,6 +20,7 @@ from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
 from headway.runtime.job_factory import JobFactory
 from headway.runtime.policies import Policies
+from headway.runtime.resident import Resident
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
 from headway.runtime.terms import Terms
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from anthropic.types import Message
 
 
+UNWINDING: Final = 5.0
+"""Seconds in which what was cut off must end. A stream that nobody reads cannot, and is not waited for."""
+
+
 class Lifecycle:
     """Everything about a scheduler but the asking: `Scheduler` adds that."""
 
@@ -36,6 +41,8 @@ class Lifecycle:
         self._parts = parts
         self._running: Running | None = None
         self._closing = False
+        self._cut_off = False
+        self._resident: Resident | None = None
 
     async def __aenter__(self) -> Self:
         if self._running is not None:
@@ -72,7 +79,7 @@ class Lifecycle:
         running = self._here()
         try:
             if error is None:
-                await self.drain()
+                await (self._unwind() if self._cut_off else self.drain())
         finally:
             self._closing = True
             if self._parts.courier is not None:
@@ -87,6 +94,35 @@ class Lifecycle:
                     if self._parts.journal is not None:
                         await self._parts.journal.aclose()
                     await running.transport.aclose()
+
+    async def open(self) -> Self:
+        """Open without ``async with``, where that cannot be kept: over the cells of a notebook, or from start to
+        shutdown of an application. It lives in a task of its own until `aclose` or the end of the loop."""
+        if self._resident is not None:
+            raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
+        self._resident = Resident(self, "headway scheduler")
+        try:
+            await self._resident.open()
+        except BaseException:
+            self._resident = None
+            raise
+        return self
+
+    async def aclose(self, grace: float | None = None) -> None:
+        """End what `open` began: drain; what is not finished after ``grace`` seconds (``None``: however long)
+        ends resumably. If this wait is cancelled, everything is cut off. Does nothing when it is closed."""
+        resident = self._resident
+        if resident is None or not resident.alive:
+            return
+        self._here()
+        try:
+            await self.drain(grace)
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await resident.close()
 
     def status(self) -> Status:
         """Queue, in flight, rates, spend and budgets, now."""
@@ -109,9 +145,13 @@ class Lifecycle:
         with anyio.move_on_after(timeout):
             await engine.roster.settled()
             return True
-        engine.abort()
-        await engine.roster.settled()
+        self.abort()
+        await self._unwind()
         return False
+
+    async def _unwind(self) -> None:
+        with anyio.move_on_after(UNWINDING):
+            await self._here().engine.roster.settled()
 
     async def stop(self, grace: float | None = None) -> None:
         """Send nothing new; what is in flight may finish within ``grace`` seconds (``None``: however long).
@@ -121,17 +161,19 @@ class Lifecycle:
         with anyio.move_on_after(grace):
             await engine.roster.settled(running_only=True)
             return
-        engine.abort()
-        await engine.roster.settled(running_only=True)
+        self.abort()
+        await self._unwind()
 
     def abort(self) -> None:
         """Cut off everything at once; unfinished jobs end resumably."""
         self._here().engine.abort()
+        self._cut_off = True
 
     def resume(self, dead: DeadScope | None = None) -> None:
         """Send again after the cause of ``status().halted`` or ``status().dead`` is mended: to one of
         ``status().dead``, or to all. Jobs that ended resumably are to be submitted again."""
         self._here().engine.resume(dead)
+        self._cut_off = False
 
     def _here(self) -> Running:
         if self._running is None:

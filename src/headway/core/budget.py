@@ -94,8 +94,10 @@ class Budget:
         breaker = self._breaker
         shut = breaker.seconds(now, urgent=interactive)
         if shut > 0:
-            reason = WaitReason.CIRCUIT if breaker.state is Circuit.OPEN else WaitReason.PROBE
-            return Wait.within(shut * (1 + RETRY_JITTER * jitter), reason)
+            pause, probing = shut * (1 + RETRY_JITTER * jitter), breaker.state is not Circuit.OPEN
+            if probing:
+                return Wait.within(pause, WaitReason.PROBE)
+            return Wait.within(pause, WaitReason.CIRCUIT, surely=shut)
         if not self._concurrency.allows(self.in_flight):
             return Wait.within(self._outputs.next_end, WaitReason.CONCURRENCY)
         buckets = self._buckets

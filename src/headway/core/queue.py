@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar
 
+from headway.core.backlog import Backlog, Backlogs
 from headway.core.job import Priority
 from headway.core.last_wave import is_last_wave, longest_first
 
@@ -98,6 +99,7 @@ class FairQueue(Generic[T]):
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
         self._size: dict[Priority, int] = dict.fromkeys(Priority, 0)
+        self._backlogs = Backlogs()
         self._prune_at: dict[Priority, int] = dict.fromkeys(Priority, _TENANTS)
         self._fresh: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._undo: tuple[int, float] = (-1, 0.0)
@@ -118,6 +120,7 @@ class FairQueue(Generic[T]):
             self._served[entry.priority] = self._undo[1]  # put back: its class was not served after all
         entry.queued = True
         self._size[entry.priority] += 1
+        self._backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
         if entry.deadline is not None and not entry.timed:
             entry.timed = True
             heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
@@ -215,6 +218,12 @@ class FairQueue(Generic[T]):
                 longest_first(entries, self._weights.get(tenant, 1.0))
             heapq.heapify(ready)
 
+    def ahead(self, entry: Entry[T]) -> Backlog:
+        """What is queued that a new job surely stands behind: its own tenant's jobs of its own priority. (Who
+        else goes first is a matter of shares and age.)"""
+        known = self._backlogs.of(entry.priority, entry.tenant)
+        return known.less(len(self._later))  # whose retry is not due may be overtaken
+
     def waiting(self) -> int:
         """Jobs that wait for a retry (some may have just been taken out)."""
         return len(self._later)
@@ -243,6 +252,7 @@ class FairQueue(Generic[T]):
         priority = entry.priority
         entry.queued = False
         self._size[priority] -= 1
+        self._backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
         if not self._size[priority]:
             self._finish[priority].clear()
         if self._marks > len(self) + _MARKS:

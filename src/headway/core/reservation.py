@@ -59,11 +59,13 @@ class Wait:
     """Ask again after this; a prediction within [0.001, 60]. Asking earlier is harmless."""
     reason: str
     """One of `WaitReason`."""
+    surely: float = 0.0
+    """Seconds before which nothing at all can be sent on this budget: an open circuit, a Retry-After."""
 
     @classmethod
-    def within(cls, seconds: float, reason: str) -> Wait:
+    def within(cls, seconds: float, reason: str, *, surely: float = 0.0) -> Wait:
         """``seconds``, but neither so short that the caller spins nor so long that it sleeps through a change."""
-        return cls(min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT), reason)
+        return cls(min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT), reason, surely)
 
 
 class RefusalKind(StrEnum):

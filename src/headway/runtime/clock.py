@@ -12,3 +12,11 @@ def loop_time() -> float:
     from loop callbacks: signal handlers, done callbacks, ``call_later``.
     """
     return asyncio.get_running_loop().time()
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread, in tasks and in callbacks; ``None`` where none runs."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

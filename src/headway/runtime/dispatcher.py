@@ -6,6 +6,7 @@ when the budget says no, the job returns to its place and the lane sleeps for as
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio.lowlevel import checkpoint
 
-from headway.core.budget import Cost, Wait
+from headway.core.budget import BudgetStatus, Cost, Wait
 from headway.core.concurrency import Concurrency
 from headway.core.job import JobState, Priority
 from headway.core.last_wave import expected_length
+from headway.core.lateness import LATE_BY, shortest_wait
 from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
@@ -26,6 +28,12 @@ from headway.runtime.handle import Job
 if TYPE_CHECKING:
     from anthropic.types import Message
 
+PASSED: Final = "the deadline passed while the job was queued"
+TOO_LATE: Final = "the job could not start before its deadline"
+FEW: Final = 16
+"""A job behind fewer others is not judged: they may be gone in no time."""
+JUDGED_FOR: Final = 1.0
+"""Seconds for which limits are not asked for again when jobs are judged by them."""
 BREATH: Final = 32
 """Starts in a row before the event loop gets a turn: a full bucket must not block it."""
 
@@ -33,7 +41,7 @@ BREATH: Final = 32
 class Lane:
     """The jobs that wait for one budget."""
 
-    __slots__ = ("key", "news", "queue", "running", "wake_at")
+    __slots__ = ("judged_at", "key", "limits", "news", "queue", "running", "shut_until", "wake_at")
 
     def __init__(self, key: BudgetKey, weights: Mapping[str, float]) -> None:
         self.key = key
@@ -43,6 +51,11 @@ class Lane:
         """Not worth asking the budget before this (loop time)."""
         self.news = 0
         """Grows with every reason to ask at once: an answer to an older question does not count any more."""
+        self.shut_until = 0.0
+        """Nothing can start before this (loop time)."""
+        self.limits: BudgetStatus | None = None
+        self.judged_at = -math.inf
+        """When ``limits`` was asked for (loop time)."""
 
     def rouse(self) -> None:
         """Something has changed: ask the budget again."""
@@ -60,7 +73,7 @@ class Dispatcher:
         max_in_flight: int,
         weights: Mapping[str, float],
         start: Callable[[Job[Message], Grant], None],
-        expire: Callable[[Job[Message]], None],
+        expire: Callable[[Job[Message], str], None],
     ) -> None:
         self._budgets = budgets
         self._weights = weights
@@ -80,10 +93,13 @@ class Dispatcher:
         lane = self._lanes.get(job.budget_key)
         if lane is None:
             lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
-        request = job.record.sending
+        request, now = job.record.sending, loop_time()
         job.entry.cost = max(1.0, self.estimator(request.model).estimate(job.size))
         job.entry.length = expected_length(job.entry.cost, request.max_tokens)
-        lane.queue.push(job.entry, loop_time())
+        if reason := self._hopeless(lane, job, now):
+            self._expire(job, reason)
+            return
+        lane.queue.push(job.entry, now)
         if job.record.priority is Priority.INTERACTIVE:
             lane.rouse()  # it need not wait for the pace that made bulk wait
         self._wake.set()
@@ -143,6 +159,7 @@ class Dispatcher:
         """Look again, because limits or bounds were changed."""
         for lane in self._lanes.values():
             lane.rouse()
+            lane.shut_until, lane.judged_at = 0.0, -math.inf
         self._wake.set()
 
     def estimator(self, model: str) -> TokenEstimator:
@@ -225,13 +242,15 @@ class Dispatcher:
                 return True
             answer.release(now)
         if late:
-            self._expire(job)
+            self._expire(job, PASSED)
         if not mine or late or not isinstance(answer, Wait):
             return True
         lane.queue.push(job.entry, now)
         if lane.news != news:
             return True
         lane.wake_at = now + answer.seconds
+        lane.shut_until = now + answer.surely
+        self._drop_expired(lane, now)
         return False
 
     async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
@@ -247,8 +266,26 @@ class Dispatcher:
         )
 
     def _drop_expired(self, lane: Lane, now: float) -> None:
-        for entry in lane.queue.expired(now):
-            self._expire(entry.item)
+        for entry in lane.queue.expired(max(now, lane.shut_until)):
+            late = entry.deadline is not None and entry.deadline <= now
+            self._expire(entry.item, PASSED if late else f"{TOO_LATE}: the API is not asked before that")
+
+    def _hopeless(self, lane: Lane, job: Job[Message], now: float) -> str | None:
+        """Why a job that comes in now cannot start in time, if that is sure."""
+        entry = job.entry
+        if entry.deadline is None or entry.sequence >= 0:
+            return None
+        ahead = lane.queue.ahead(entry)
+        if ahead.jobs < FEW:
+            return None
+        if now - lane.judged_at > JUDGED_FOR:
+            lane.limits, lane.judged_at = self._budgets.status(now).get(lane.key), now
+        if job.size.cached:  # how much of its input counts is not known before the first hit
+            ahead = ahead._replace(cost=0.0)
+        least = 0.0 if lane.limits is None else shortest_wait(ahead, lane.limits)
+        if least <= LATE_BY * (entry.deadline - now):
+            return None
+        return f"{TOO_LATE}: {ahead.jobs} jobs are ahead, which take {least:.0f} s at least"
 
     def _next_look(self, lane: Lane, now: float) -> float:
         """A retry falling due, a deadline, or the end of the pause the budget asked for; all else wakes us."""

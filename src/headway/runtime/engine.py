@@ -23,7 +23,7 @@ from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, J
 from headway.runtime.amender import Amender, Hooks
 from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
-from headway.runtime.dispatcher import Dispatcher
+from headway.runtime.dispatcher import PASSED, Dispatcher
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
@@ -180,9 +180,8 @@ class Engine:
         waits = self.dispatcher.discard(job) or self.mender.discard(job)
         return waits or (self._intake is not None and self._intake.discard(job))
 
-    def _expire(self, job: Job[Message]) -> None:
-        failure = failure_of(ErrorKind.DEADLINE, "the deadline passed while the job was queued")
-        self._finish(job, Expired(loop_time(), failure))
+    def _expire(self, job: Job[Message], reason: str = PASSED) -> None:
+        self._finish(job, Expired(loop_time(), failure_of(ErrorKind.DEADLINE, reason)))
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
         assert self._group is not None

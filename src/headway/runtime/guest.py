@@ -78,6 +78,7 @@ class Guest:
 
         Raises the job's `JobFailedError` or `JobCancelledError` when it ends before its turn comes.
         """
+        self.job.require_home()
         if not self._entered:
             self._entered = True
             self._host.submit(self.job)

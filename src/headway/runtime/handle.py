@@ -13,7 +13,8 @@ import anyio
 from headway.core.job import Attempt, JobRecord, JobState
 from headway.core.queue import Entry
 from headway.core.tokens import PromptSize
-from headway.errors import JobCancelledError, job_error
+from headway.errors import JobCancelledError, SchedulerClosedError, job_error
+from headway.runtime.clock import running_loop
 from headway.runtime.ended import Ended
 from headway.runtime.inspector import UNSEEN, Inspected
 from headway.runtime.terms import USUAL, Terms
@@ -85,8 +86,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "findings", "guest", "interrupt", "mended", "record", "reopen", "scope", "size",
-        "terms",
+        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "record", "reopen", "scope",
+        "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +110,8 @@ class Job(Generic[MessageT]):
         self.interrupt: Interrupt | None = None
         self.reopen = False
         self.guest: Caller | None = None
+        self.home = running_loop()
+        """The event loop it was made in, and lives in."""
         self._canceller = canceller
         self._outcome: Outcome[MessageT] | None = None
         self._done: anyio.Event | None = None
@@ -154,6 +157,7 @@ class Job(Generic[MessageT]):
         off; whether it will be billed is unknown and counted in ``maybe_billed``."""
         if self._outcome is not None:
             return False
+        self.require_home()
         self._observed = True
         self._canceller(cast("Job[Message]", self))
         return True
@@ -162,6 +166,7 @@ class Job(Generic[MessageT]):
         """Wait for the end; raises nothing for a failed job. Cancelling this wait leaves the job alone."""
         self._observed = True
         if self._outcome is None:
+            self.require_home()
             if self._done is None:
                 self._done = anyio.Event()
             await self._done.wait()
@@ -179,13 +184,25 @@ class Job(Generic[MessageT]):
             raise
         return outcome.result()
 
-    def add_done_callback(self, callback: Callable[[Outcome[MessageT]], None]) -> None:
-        """Call ``callback`` with the outcome, in the loop, when the job ends (at once if it has)."""
-        self._observed = True
+    def add_done_callback(
+        self, callback: Callable[[Outcome[MessageT]], None], *, observe: bool = True
+    ) -> None:
+        """Call ``callback`` with the outcome, in the loop, when the job ends (at once if it has). Unless
+        ``observe`` is false, a failure counts as noticed and is not logged any more."""
+        self._observed = self._observed or observe
         if self._outcome is not None:
             callback(self._outcome)
         else:
+            self.require_home()
             self._callbacks.append(callback)
+
+    def require_home(self) -> None:
+        """Raises `SchedulerClosedError` in another thread or event loop: there nobody would hear of its end."""
+        if running_loop() is not self.home:
+            raise SchedulerClosedError(
+                f"job {self.key} belongs to another thread or event loop; use it in its own (from threads and"
+                " scripts: headway.sync.Scheduler)"
+            )
 
     def resolve(self, outcome: Outcome[MessageT]) -> None:
         """Set the outcome, once. For the scheduler only."""

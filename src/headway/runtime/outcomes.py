@@ -11,6 +11,8 @@ import anyio
 import anyio.abc
 from anyio.lowlevel import checkpoint
 
+from headway.errors import SchedulerClosedError
+from headway.runtime.clock import running_loop
 from headway.runtime.handle import Job, Outcome
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class _Window:
         self.exhausted = False
         self.closed = False
         self.error: Exception | None = None
+        self.home = running_loop()
         self.scope = anyio.CancelScope()
         self.changed = anyio.Event()
 
@@ -109,6 +112,8 @@ class Outcomes(AsyncIterator["Outcome[Message]"]):
                     error, window.error = window.error, None
                     raise error
                 raise StopAsyncIteration
+            if running_loop() is not window.home:
+                raise SchedulerClosedError("these outcomes belong to another thread or event loop")
             await window.wait()
 
     async def __aenter__(self) -> Self:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headway.core.budget import BudgetStatus
 from headway.core.scopes import ACCOUNT
 from headway.ports import BudgetKey
+from headway.runtime.clock import loop_time
 from headway.runtime.status import Status
 
 if TYPE_CHECKING:
@@ -30,5 +31,8 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
             for key, status in budgets.items()
         },
         halted=scopes.account,
+        at=loop_time(),
+        started=tally.started,
+        failures=tally.recent.newest_last(),
         dead={dead: failure for dead, failure in scopes.failures.items() if dead != ACCOUNT},
     )

@@ -9,6 +9,7 @@ from headway.core.budget import BudgetStatus
 from headway.core.failure import Failure
 from headway.core.scopes import DeadScope
 from headway.core.usage import Usage
+from headway.runtime.recent_failures import SeenFailure
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,9 @@ class Status:
     """Follow-ups: turns continued, caps raised, models changed."""
     findings: Mapping[str, int] = field(default_factory=dict[str, int])
     """What the rules found in requests, by rule."""
+    at: float = 0.0
+    """Loop time of this snapshot, seconds."""
+    started: float = 0.0
+    """Loop time at which the scheduler was opened, seconds."""
+    failures: tuple[SeenFailure, ...] = ()
+    """The last failures, newest last."""

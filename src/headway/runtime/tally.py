@@ -23,6 +23,7 @@ from headway.core.events import (
 from headway.core.failure import Failure
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import Usage
+from headway.runtime.recent_failures import RecentFailures
 
 
 class Sums(TypedDict):
@@ -48,7 +49,8 @@ class Tally:
     """An `EventSink` that keeps sums only."""
 
     def __init__(self, now: float) -> None:
-        self._started = now
+        self.started = now
+        self.recent = RecentFailures()
         self.ended: dict[JobState, int] = dict.fromkeys((s for s in JobState if s.final), 0)
         self.sends = 0
         self.retries = 0
@@ -63,6 +65,7 @@ class Tally:
 
     def emit(self, record: JobRecord, event: JobEvent) -> None:
         """Count an event."""
+        self.recent.emit(record, event)
         match event:
             case Started():
                 self.sends += 1
@@ -118,7 +121,7 @@ class Tally:
     def room_in(self, now: float) -> float:
         """Seconds until a place in the queue is probably free: the mean time between two endings so far."""
         ended = sum(self.ended.values())
-        return min(60.0, max(0.1, (now - self._started) / ended)) if ended else 1.0
+        return min(60.0, max(0.1, (now - self.started) / ended)) if ended else 1.0
 
     def _count_attempt(self, record: JobRecord, failure: Failure) -> None:
         """The failure of an attempt, unless it concerns a job that had none."""
