@@ -97,9 +97,19 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         return CredentialError(str(error))
 
 
+def require_async(client: object) -> None:
+    """Raises TypeError for a client of the SDK that is not async: its calls would block the event loop."""
+    from anthropic._base_client import SyncAPIClient
+
+    if isinstance(client, SyncAPIClient):
+        name = type(client).__name__
+        raise TypeError(f"headway needs an async client: pass Async{name}(...) instead of {name}(...)")
+
+
 def with_scheduler(client: ClientT, middleware: SchedulerMiddleware) -> ClientT:
     """A copy of a client, sharing its connections, with the scheduler's middleware next to the wire and no
     retries of the SDK's own. Raises ValueError when there is one already: two would wait for each other."""
+    require_async(client)
     if any(isinstance(given, type(middleware)) for given in client.middleware):
         raise ValueError("this client goes through a scheduler already; pass the client it was made from")
     middleware.token = middleware.token or TokenSource(client)

@@ -17,6 +17,7 @@ from headway.adapters.anthropic.connect import (
     open_file_limit,
     pool_is_full,
     pool_size,
+    require_async,
     with_scheduler,
 )
 from headway.adapters.anthropic.failures import rejected, rejection_of
@@ -52,6 +53,7 @@ class AnthropicTransport:
     """Sends through a copy of the given client that shares its connections and has no retries of its own."""
 
     def __init__(self, client: AsyncAnthropic, *, owned: bool = False) -> None:
+        require_async(client)
         self._owner = client if owned else None
         self._client = client.with_options(max_retries=0)
         messages = self._client.messages

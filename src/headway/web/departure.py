@@ -1,0 +1,110 @@
+"""Clients that leave: what is done for them stops, within a second, queued or running.
+
+A server does not cancel a plain handler when its client leaves: the call would go on, and be paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+import anyio
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from headway.errors import JobCancelledError
+
+T = TypeVar("T")
+
+
+async def until_disconnect(request: Request, work: Awaitable[T]) -> T:
+    """Await ``work`` (a `Job`, or anything) as long as the client is there.
+
+    When it leaves, ``work`` is cancelled and `JobCancelledError` raised (`exception_handlers` make it a 499 that
+    nobody sees). To be called when the body of the request has been read, as FastAPI has done for a handler.
+    """
+    results: list[T] = []
+    errors: list[Exception] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(_leaves, request.receive, group.cancel_scope)
+        try:
+            results.append(await work)
+        except Exception as error:  # noqa: BLE001 - raised below, not inside an ExceptionGroup
+            errors.append(error)
+        group.cancel_scope.cancel()
+    for error in errors:
+        raise error
+    if not results:
+        raise JobCancelledError("the client left before the answer was there")
+    return results[0]
+
+
+async def _leaves(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+class CancelOnDisconnect:
+    """ASGI middleware that cancels a handler when its client leaves before the answer is complete.
+
+    ``app.add_middleware(headway.web.CancelOnDisconnect)``, for all paths or those under ``paths``. Work in
+    threads (``def`` handlers) is not interrupted, background tasks after the answer are left alone.
+    """
+
+    def __init__(self, app: ASGIApp, *, paths: Sequence[str] = ("/",)) -> None:
+        self._app = app
+        self._paths = tuple(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http" or not scope["path"].startswith(self._paths):
+            await self._app(scope, receive, send)
+            return
+        watch = _Watch(receive, send)
+        errors: list[Exception] = []
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch.run, group.cancel_scope)
+            try:
+                await self._app(scope, watch.receive, watch.send)
+            except Exception as error:  # noqa: BLE001 - raised below, not inside an ExceptionGroup
+                errors.append(error)
+            group.cancel_scope.cancel()
+        watch.close()
+        for error in errors:
+            raise error
+
+
+class _Watch:
+    """Reads the request one message ahead of the application, so that a departure is seen while it computes."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._watching = anyio.CancelScope()
+        self._ahead, self._messages = anyio.create_memory_object_stream[Message](1)
+
+    async def run(self, handler: anyio.CancelScope) -> None:
+        """Cancel the handler when the client leaves; until the answer is complete."""
+        with self._watching, self._ahead:
+            while (message := await self._receive())["type"] != "http.disconnect":
+                await self._ahead.send(message)
+            handler.cancel()
+
+    async def receive(self) -> Message:
+        """What the application reads."""
+        try:
+            return await self._messages.receive()
+        except anyio.EndOfStream:
+            return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """What the application answers. After the last of it nobody need be watched any more."""
+        await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._watching.cancel()
+
+    def close(self) -> None:
+        """The application has returned."""
+        self._ahead.close()
+        self._messages.close()
