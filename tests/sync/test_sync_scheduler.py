@@ -385,7 +385,8 @@ import sys
 import headway.sync
 from headway import Limits
 from headway.testing.transport import ScriptedTransport
-s = headway.sync.Scheduler(model="m", max_tokens=5, limits=Limits(requests=60000), transport=ScriptedTransport(latency={latency}))
+s = headway.sync.Scheduler(model="m", max_tokens=5, limits=Limits(requests=60000),
+    transport=ScriptedTransport(latency={latency}))
 {body}
 """
 

@@ -6,7 +6,7 @@ A server does not cancel a plain handler when its client leaves: the call would 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from starlette.requests import Request
@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from headway.errors import JobCancelledError
 
 T = TypeVar("T")
+READ_AHEAD: Final = 16
+"""Messages of a request's body that are read before the application wants them (servers make them 64 kB). Behind
+more than that a departure is seen only once the application has read on."""
 
 
 async def until_disconnect(request: Request, work: Awaitable[T]) -> T:
@@ -76,13 +79,13 @@ class CancelOnDisconnect:
 
 
 class _Watch:
-    """Reads the request one message ahead of the application, so that a departure is seen while it computes."""
+    """Reads the request a little ahead of the application, so that a departure is seen while it computes."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._watching = anyio.CancelScope()
-        self._ahead, self._messages = anyio.create_memory_object_stream[Message](1)
+        self._ahead, self._messages = anyio.create_memory_object_stream[Message](READ_AHEAD)
 
     async def run(self, handler: anyio.CancelScope) -> None:
         """Cancel the handler when the client leaves; until the answer is complete."""
