@@ -84,6 +84,7 @@ class _Watch:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
+        self._complete = False
         self._watching = anyio.CancelScope()
         self._ahead, self._messages = anyio.create_memory_object_stream[Message](READ_AHEAD)
 
@@ -92,7 +93,8 @@ class _Watch:
         with self._watching, self._ahead:
             while (message := await self._receive())["type"] != "http.disconnect":
                 await self._ahead.send(message)
-            handler.cancel()
+            if not self._complete:  # servers call the end of an answer a disconnect, too
+                handler.cancel()
 
     async def receive(self) -> Message:
         """What the application reads."""
@@ -103,9 +105,10 @@ class _Watch:
 
     async def send(self, message: Message) -> None:
         """What the application answers. After the last of it nobody need be watched any more."""
-        await self._send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._complete = True
             self._watching.cancel()
+        await self._send(message)
 
     def close(self) -> None:
         """The application has returned."""
