@@ -9,8 +9,13 @@ from typing import assert_type
 from anthropic import AsyncAnthropic
 from anthropic.types import Message
 from anthropic.types.parsed_message import ParsedMessage
+from fastapi import FastAPI
 from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import Request
 
+import headway.sync
+import headway.web
 from headway import (
     Failure,
     Flow,
@@ -89,3 +94,39 @@ def refused(scheduler: Scheduler) -> None:
     scheduler.submit("x", no_such_parameter=1)  # pyright: ignore[reportCallIssue]
     scheduler.submit("x", stream=True)  # pyright: ignore[reportCallIssue]
     Scheduler(modell="m")  # pyright: ignore[reportCallIssue]
+
+
+def without_a_loop() -> None:
+    """The blocking face has the same types."""
+    with headway.sync.Scheduler(model="m", max_tokens=5, flow=Flow(), journal="run.journal") as scheduler:
+        assert_type(scheduler, headway.sync.Scheduler)
+        job = scheduler.submit("x", priority=Priority.INTERACTIVE)
+        assert_type(job, headway.sync.Job[Message])
+        assert_type(job.result(5), Message)
+        assert_type(scheduler.run("x"), Message)
+        assert_type(scheduler.run("x", output_format=City).parsed_output, City | None)
+        for outcome in scheduler.map(["x"], ordered=True):
+            assert_type(outcome, Outcome[Message])
+        with scheduler.stream("x") as stream:
+            for text in stream.text_stream:
+                assert_type(text, str)
+            assert_type(stream.get_final_message().usage.output_tokens, int)
+        scheduler.submit("x", no_such_parameter=1)  # pyright: ignore[reportCallIssue]
+    headway.sync.Scheduler(modell="m")  # pyright: ignore[reportCallIssue]
+
+
+async def in_a_web_app(request: Request) -> None:
+    scheduler = await headway.web.scheduler(request)
+    assert_type(scheduler, Scheduler)
+    assert_type(await headway.web.until_disconnect(request, scheduler.submit("x")), Message)
+    assert_type(headway.web.sse(scheduler.stream("x")), headway.web.EventStream)
+    FastAPI(
+        lifespan=headway.web.lifespan(lambda: Scheduler(), grace=5),
+        exception_handlers=headway.web.exception_handlers,
+        routes=headway.web.status_routes(),
+    ).add_middleware(headway.web.CancelOnDisconnect, paths=["/chat"])
+    Starlette(
+        lifespan=headway.web.lifespan(lambda: Scheduler()),
+        exception_handlers=headway.web.exception_handlers,
+        routes=headway.web.status_routes("/ops", allow=lambda request: request.url.hostname == "localhost"),
+    )

@@ -362,6 +362,7 @@ async def test_text_comes_as_events_and_usage_at_the_end(api: FakeAPI) -> None:
 async def test_tools_are_in_the_last_event(api: FakeAPI) -> None:
     tool = {"name": "look_up", "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}}
     params = {"tools": json.dumps([tool]), "tool_choice": json.dumps({"type": "tool", "name": "look_up"})}
+    params["model"] = json.dumps("claude-opus-4-6")
     app, _ = streaming()
     async with served(app) as client, client.get("/chat", params=params) as answer:
         ((name, data),) = events(await answer.text())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+import inspect
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 from headway.core.job import Priority
 from headway.scheduler import WINDOW_MARGIN
@@ -15,19 +15,31 @@ from headway.sync.outcomes import Outcomes, input_of
 from headway.sync.stream import StreamManager
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
     from anthropic.types import Message
     from anthropic.types.parsed_message import ParsedMessage
 
-    from headway.adapters.ceiling import Ceiling
-    from headway.core.limits import Limits
-    from headway.core.retry import RetryPolicy
+    from headway.core.follow_up import FollowUp
     from headway.parameters import MessageParams
-    from headway.ports import BudgetStore, EventSink, Journal, Transport
-    from headway.runtime.flow import Flow
+    from headway.preflight.policy import RepairPolicy
     from headway.runtime.outcomes import Outcomes as AsyncOutcomes
 
+P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _options_of(
+    other: Callable[P, object],
+) -> Callable[[Callable[..., None]], Callable[Concatenate[Scheduler, P], None]]:
+    """A constructor with another one's options, for type checkers and completion as well."""
+
+    def decorate(constructor: Callable[..., None]) -> Callable[Concatenate[Scheduler, P], None]:
+        mine = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        signature = inspect.signature(other)
+        signature = signature.replace(parameters=[mine, *signature.parameters.values()])
+        constructor.__signature__ = signature  # type: ignore[attr-defined]
+        return cast("Callable[Concatenate[Scheduler, P], None]", constructor)
+
+    return decorate
 
 
 class Scheduler(Lifecycle):
@@ -37,36 +49,9 @@ class Scheduler(Lifecycle):
     one) cuts it off. Every method is safe from several threads at once. ``client`` is an *async* client.
     """
 
-    def __init__(
-        self,
-        client: AsyncAnthropic | None = None,
-        *,
-        model: str | None = None,
-        max_tokens: int | None = None,
-        limits: Limits | None = None,
-        retry: RetryPolicy | None = None,
-        flow: Flow | None = None,
-        budgets: BudgetStore | None = None,
-        ceiling: Ceiling | None = None,
-        journal: str | os.PathLike[str] | Journal | None = None,
-        sinks: Sequence[EventSink] = (),
-        transport: Transport | None = None,
-    ) -> None:
-        super().__init__(
-            AsyncScheduler(
-                client,
-                model=model,
-                max_tokens=max_tokens,
-                limits=limits,
-                retry=retry,
-                flow=flow,
-                budgets=budgets,
-                ceiling=ceiling,
-                journal=journal,
-                sinks=sinks,
-                transport=transport,
-            )
-        )
+    @_options_of(AsyncScheduler)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(AsyncScheduler(*args, **options))
 
     @overload
     def submit(
@@ -77,6 +62,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> Job[ParsedMessage[T]]: ...
@@ -89,6 +76,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> Job[Message]: ...
@@ -110,6 +99,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> ParsedMessage[T]: ...
@@ -122,6 +113,8 @@ class Scheduler(Lifecycle):
         priority: Priority = ...,
         tenant: str = ...,
         deadline: float | None = ...,
+        repair: RepairPolicy | None = ...,
+        follow_up: FollowUp | None = ...,
         key: str | None = ...,
         **params: Unpack[MessageParams],
     ) -> Message: ...
@@ -142,6 +135,8 @@ class Scheduler(Lifecycle):
         priority: Priority = Priority.BULK,
         tenant: str = "",
         deadline: float | None = None,
+        repair: RepairPolicy | None = None,
+        follow_up: FollowUp | None = None,
         retry_failed: bool = False,
         **params: Unpack[MessageParams],
     ) -> Outcomes:
@@ -158,6 +153,8 @@ class Scheduler(Lifecycle):
                 priority=priority,
                 tenant=tenant,
                 deadline=deadline,
+                repair=repair,
+                follow_up=follow_up,
                 retry_failed=retry_failed,
                 **params,
             )
