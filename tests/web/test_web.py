@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import aiohttp
 import pytest
 from fastapi import Depends, FastAPI
-from served import events, served, until
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
@@ -23,6 +22,7 @@ import headway.web
 from headway import Flow, Job, JobState, Limits, Priority, Scheduler, SchedulerClosedError
 from headway.testing.fake_api import FakeAPI, FaultKind, FaultRule
 from headway.testing.transport import ScriptedTransport, Sent, lost, refusal, reply
+from served import events, served, until
 
 pytestmark = pytest.mark.anyio
 MODEL = "claude-sonnet-5-5"

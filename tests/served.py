@@ -19,7 +19,8 @@ BOUND = 20.0
 async def served(app: Any, **options: Any) -> AsyncIterator[aiohttp.ClientSession]:
     """A client of the running application; leaving shuts both down in order."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", ws="none", lifespan="on", http="h11", **options)
+    settings = {"log_level": "warning", "ws": "none", "lifespan": "on", "http": "h11"} | options
+    config = uvicorn.Config(app, **settings)
     server = Quiet(config)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
