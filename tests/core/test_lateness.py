@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.core.backlog import NOTHING, Backlog
 from headway.core.budget import Budget, Cost, Reservation
 from headway.core.lateness import shortest_wait
 from headway.core.limits import Limits
-from headway.core.queue import NOTHING, Backlog
 
 
 def test_nothing_is_known_nothing_is_foretold() -> None:

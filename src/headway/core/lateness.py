@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from headway.core.backlog import Backlog
 from headway.core.budget_status import BudgetStatus
 from headway.core.dimension import Dimension
-from headway.core.queue import Backlog
 
 LATE_BY: Final = 2.0
 """A job is hopeless when the bound is so many times the seconds it has left: limits may be raised."""
