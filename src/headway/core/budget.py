@@ -239,7 +239,7 @@ class Budget:
             self._pace.charge(seconds)
         work = self._meter.send(cost)
         self._learner.send(work)
-        self._outputs.start()
+        self._outputs.start(cost.max_output)
         self._buckets.drain(self._outputs)
         self.in_flight += 1
         probe = self._breaker.send(now)

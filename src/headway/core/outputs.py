@@ -39,11 +39,12 @@ SOONEST_END: Final = 0.01
 class Outputs:
     """Running jobs, and what they write. Units: tokens, seconds."""
 
-    __slots__ = ("_at", "_completions", "_integral", "_latencies", "_tokens", "running")
+    __slots__ = ("_at", "_completions", "_integral", "_latencies", "_most", "_tokens", "running")
 
     def __init__(self, now: float) -> None:
         self.running = 0
         self._at = now
+        self._most = 0.0
         self._integral = FIRST_LATENCY * FIRST_WEIGHT
         self._completions = FIRST_WEIGHT
         self._tokens = FIRST_SPEED * FIRST_LATENCY * FIRST_WEIGHT
@@ -51,8 +52,10 @@ class Outputs:
 
     @property
     def speed(self) -> float:
-        """Tokens per second of one running job, its time to first byte included."""
-        return self._tokens / self._latencies
+        """Tokens per second of one running job, its time to first byte included; never so many that a job of
+        average length would write more than any was allowed to (one answer in no time must not count for all)."""
+        speed = self._tokens / self._latencies
+        return min(speed, self._most / max(self.latency, SOONEST_END)) if self._most > 0 else speed
 
     @property
     def latency(self) -> float:
@@ -95,9 +98,10 @@ class Outputs:
         self._integral = self._integral * keep + self.running * MEMORY * (1 - keep)
         self._completions *= keep
 
-    def start(self) -> None:
-        """A job was sent."""
+    def start(self, max_output: float = 0.0) -> None:
+        """A job was sent that may write so much (its ``max_tokens``; 0: unknown)."""
         self.running += 1
+        self._most = max(self._most, max_output)
 
     def abandon(self) -> None:
         """A job ended and nobody knows what it wrote: its time counts, as that of a job still running did."""
@@ -123,7 +127,7 @@ class Outputs:
 
     def need(self, refill: float, max_output: float) -> float:
         """Tokens the output mirror must hold for one more job, ``refill`` tokens per second coming in."""
-        speed = self._tokens / self._latencies
+        speed = self.speed
         if speed <= 0:
             return 0.0
         surplus = self.running + 1 - refill / speed
