@@ -16,15 +16,16 @@ import httpx2
 from anthropic import Middleware
 
 from headway.adapters.anthropic.endpoints import EndpointPace, generates
+from headway.adapters.anthropic.event_frames import MEDIA_TYPE, FrameReader
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of, retry_after
-from headway.adapters.anthropic.observed import (
+from headway.adapters.anthropic.observed import ObservedStream
+from headway.adapters.anthropic.readers import (
     BodyReader,
     EventReader,
-    ObservedStream,
     Reader,
-    error_body,
     failure_of_body,
+    json_object,
     usage_of_body,
 )
 from headway.adapters.anthropic.token import STATIC, TokenSource
@@ -126,7 +127,7 @@ class SchedulerMiddleware(Middleware):
             if not raw.is_closed:
                 await raw.aread()
             wait = retry_after(raw.headers, datetime.now(UTC))
-            failure = failure_of_body(raw.status_code, error_body(raw.content), request_id, wait)
+            failure = failure_of_body(raw.status_code, json_object(raw.content), request_id, wait)
             if self.token is not None:
                 failure = self.token.judge(token, failure)
             return await visit.finish(Rejection(failure, report), last=not self._retries)
@@ -134,7 +135,7 @@ class SchedulerMiddleware(Middleware):
             self.token.accept(token)
         if not raw.is_closed:
             grant.observe(report, visit.now())
-            reader: Reader = EventReader(raw.status_code, request_id) if request.stream else BodyReader()
+            reader = _reader(raw, request_id) if request.stream else BodyReader()
             raw.stream = ObservedStream(raw, reader, _settler(visit, reader))
             return False
         usage, problem = usage_of_body(raw.content)
@@ -148,6 +149,12 @@ def _named(request: APIRequest) -> dict[str, object]:
     """The headers that say on whose behalf a call is made: a failure may concern that one only."""
     found = {name: value for name, value in request.headers.items() if name.lower() in NAMING_HEADERS}
     return {"extra_headers": found} if found else {}
+
+
+def _reader(raw: httpx2.Response, request_id: str | None) -> Reader:
+    events = EventReader(raw.status_code, request_id)
+    framed = raw.headers.get("content-type", "").startswith(MEDIA_TYPE)
+    return FrameReader(events, raw.status_code, request_id) if framed else events
 
 
 def _settler(visit: Visit, reader: Reader) -> Callable[[Exception | None, bool], Any]:
