@@ -196,3 +196,16 @@ def test_a_cached_prefix_is_left_out_once_a_hit_was_seen() -> None:
     assert estimator.estimate(plain) > 0.9 * whole, "prompts without caching are taken whole"
     estimator.learn(size, Usage(input=100, cache_write=10_000))
     assert estimator.estimate(size) < 0.1 * whole, "one expired entry does not undo it"
+
+
+def test_a_conversation_that_the_server_holds_is_charged_by_what_it_cost_before() -> None:
+    plain, estimator = measure(user("q" * 3500)), TokenEstimator()
+    estimator.learn(plain, Usage(input=1004))
+    before = estimator.estimate(plain)
+    held = measure({**user("q" * 35), "thread": {"type": "continue", "previous_message_id": "msg_1"}})
+    assert held.held
+    estimator.learn(held, Usage(input=20_000))
+    assert estimator.estimate(held) == pytest.approx(20_000, rel=0.01)
+    assert estimator.estimate(plain) == before, "what cannot be seen says nothing of characters and tokens"
+    for thread in (None, {"type": "create"}, "continue", 5):
+        assert not measure({**user("q"), "thread": thread}).held

@@ -42,6 +42,8 @@ class PromptSize:
     """It asks for prompt caching, so part of it may not count against the limit."""
     guessed: float = 0.0
     """The part of ``fixed`` that its length says little about: PDFs, and what is encrypted."""
+    held: bool = False
+    """It continues a conversation that the server holds (``thread``), so most of it cannot be seen here."""
 
 
 def measure(params: Mapping[str, object]) -> PromptSize:
@@ -54,7 +56,9 @@ def measure(params: Mapping[str, object]) -> PromptSize:
     messages = params.get("messages")
     turns = len(cast("list[object]", messages)) if isinstance(messages, list) else 1
     fixed = scale.fixed + turns * MESSAGE_OVERHEAD
-    return PromptSize(scale.characters, fixed, scale.cached, scale.guessed)
+    thread = params.get("thread")
+    held = isinstance(thread, Mapping) and cast("Mapping[str, object]", thread).get("type") == "continue"
+    return PromptSize(scale.characters, fixed, scale.cached, scale.guessed, held)
 
 
 class _Scale:
@@ -131,15 +135,22 @@ class TokenEstimator:
         self._characters = 0.0
         self._limited_share = 1.0
         self._weight = 1.0
+        self._held: float | None = None
         self.tokens_per_char = 1.0 / chars_per_token
 
     def estimate(self, size: PromptSize) -> float:
         """Expected input tokens of a prompt that count against the limit."""
         whole = size.fixed + size.characters * self.tokens_per_char
+        if size.held:
+            return whole + (self._held or 0.0)
         return whole * (self._limited_share if size.cached else self._weight)
 
     def learn(self, size: PromptSize, usage: Usage) -> None:
         """Take in what a prompt really cost."""
+        if size.held:  # says nothing of the ratio: most of what was read is not in the request
+            unseen = max(0.0, usage.charged_input - size.fixed - size.characters * self.tokens_per_char)
+            self._held = unseen if self._held is None else self._held + (unseen - self._held) * _LEARN
+            return
         whole = usage.true_input
         if size.cached and whole > 0:
             share = usage.charged_input / whole

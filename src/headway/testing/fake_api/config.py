@@ -108,6 +108,9 @@ class FakeConfig:
     rate-limit header."""
     chunk_tokens: int = 16
     """Output tokens per streamed delta (at most 256 deltas a reply)."""
+    calls_tools: bool = False
+    """Whether a request with tools and a free choice is answered with a call of the first one, until its last
+    turn brings a result: for agents in a loop. A ``tool_choice`` that forces a tool is always obeyed."""
     organization_id: str = "org-fake"
 
     def group_of(self, model: Model) -> str:

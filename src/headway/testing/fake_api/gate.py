@@ -12,6 +12,7 @@ from headway.testing.fake_api.exchange import MAX_BODY, Exchange
 from headway.testing.fake_api.file_store import FileStore
 from headway.testing.fake_api.media_rules import check_media
 from headway.testing.fake_api.reply import digest_of
+from headway.testing.fake_api.threads import Threads
 from headway.testing.fake_api.tokens import count_input
 from headway.testing.fake_api.wire_error import WireError, invalid
 
@@ -92,12 +93,16 @@ class Gate:
             return job_of(exchange, None, digest), digest, error
         return job_of(exchange, body, digest), digest, body
 
-    def check(self, exchange: Exchange, body: Body | WireError) -> tuple[Model, int]:
-        """The model and the input tokens, or raise the API's complaint."""
+    def whole(self, exchange: Exchange, body: Body | WireError, threads: Threads) -> Body:
+        """The body with the conversation it continues, or raise the API's complaint."""
         check_key(exchange, self.config)
         if isinstance(body, WireError):
             raise body
-        model = check_message(body, version_of(exchange))
+        return threads.whole(body)
+
+    def check(self, body: Body, version: str) -> tuple[Model, int]:
+        """The model and the input tokens, or raise the API's complaint."""
+        model = check_message(body, version)
         check_media(body, model, self.files)
         tokens = count_input(body, model)
         if complaint := too_long(tokens, model):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from headway.testing.fake_api.exchange import Exchange, GoneError
 from headway.testing.fake_api.fault import FaultKind, FaultRule
 from headway.testing.fake_api.fault_plan import Asked, Verdict
-from headway.testing.fake_api.gate import Call, Gate
+from headway.testing.fake_api.gate import Call, Gate, version_of
 from headway.testing.fake_api.generation import Generation
 from headway.testing.fake_api.ledger import Ledger, Refusal
 from headway.testing.fake_api.rate_headers import Headers
@@ -62,11 +62,11 @@ class _Visit:
         job, digest, body = gate.identify(self.exchange, raw)
         self.recorder.attempts[job] += 1
         try:
-            model, tokens = gate.check(self.exchange, body)
+            body = gate.whole(self.exchange, body, self.site.threads)
+            model, tokens = gate.check(body, version_of(self.exchange))
         except WireError as error:
             self._error(error, {})
             return
-        assert not isinstance(body, WireError)
         if self.recorder.in_flight > (self.site.config.max_in_flight or math.inf):
             await pause(self.site.config.latency.refusal)
             self._error(WireError(429, "rate_limit_error", _CONCURRENT), {})
@@ -194,11 +194,12 @@ class _Visit:
         headers = self.site.base_headers(self.exchange.request_id) | rates
         headers = self.site.alter(headers, self.verdict.header_faults)
         message_id = f"msg_01{call.digest[:9].hex()}{call.attempt:04x}"
+        content = message(message_id, call.model.id, call.input_tokens, reply)
+        self.site.threads.keep(call.body, content)
         if streamed:
             whole = await play(self.site, Performance(self.exchange, call, reply, headers, message_id, fault))
         else:
-            body = json.dumps(message(message_id, call.model.id, call.input_tokens, reply)).encode()
-            whole = self._send_body(headers, body, fault)
+            whole = self._send_body(headers, json.dumps(content).encode(), fault)
         now = self.site.now()
         self.recorder.answered(now, 200)
         if whole:

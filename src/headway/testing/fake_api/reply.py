@@ -54,7 +54,7 @@ def compose(body: Body, digest: bytes, config: FakeConfig) -> Reply:
     max_tokens = cast("int", body["max_tokens"])
     tokens = min(_length(digest, config), max_tokens)
     stop_reason = "max_tokens" if tokens == max_tokens else "end_turn"
-    tool = _forced_tool(body, digest)
+    tool = _tool(body, digest, willing=config.calls_tools)
     schema = text_schema(body)
     if tool is not None or schema is not None:
         text = json.dumps(sample(tool[2] if tool else cast("Body", schema)))
@@ -115,15 +115,23 @@ def _prose(begin: int, tokens: int) -> str:
     return (_TEXT * (length // len(_TEXT) + 2))[begin : begin + length]
 
 
-def _forced_tool(body: Body, digest: bytes) -> tuple[str, str, Body] | None:
-    """Id, name and schema of the tool that ``tool_choice`` asks for."""
+def _tool(body: Body, digest: bytes, *, willing: bool) -> tuple[str, str, Body] | None:
+    """Id, name and schema of the tool to call: the one that ``tool_choice`` asks for, or of a ``willing`` model
+    with a free choice the first one, until a result of it has come."""
     choice = cast("Body", body.get("tool_choice") or {})
-    tools = cast("list[Body]", body.get("tools") or [])
-    wanted = choice.get("name") if choice.get("type") == "tool" else None
-    if choice.get("type") not in ("tool", "any"):
+    free = choice.get("type") in (None, "auto") and willing and not _brings_result(body)
+    if not free and choice.get("type") not in ("tool", "any"):
         return None
-    for tool in tools:
+    wanted = choice.get("name") if choice.get("type") == "tool" else None
+    for tool in cast("list[Body]", body.get("tools") or []):
         if "input_schema" in tool and wanted in (None, tool.get("name")):
             schema = cast("Body", tool["input_schema"])
             return f"toolu_{digest[:12].hex()}", str(tool["name"]), schema
     return None
+
+
+def _brings_result(body: Body) -> bool:
+    """Whether the last turn answers a tool call."""
+    content = cast("list[Body]", body["messages"])[-1].get("content")
+    blocks = cast("list[Body]", content) if isinstance(content, list) else []
+    return any(block.get("type") == "tool_result" for block in blocks)

@@ -19,6 +19,7 @@ from headway.testing.fake_api.limits import FakeLimits
 from headway.testing.fake_api.rate_headers import Headers, http_date, rate_headers
 from headway.testing.fake_api.recorder import Recorder
 from headway.testing.fake_api.stats import FakeStats
+from headway.testing.fake_api.threads import Threads
 from headway.testing.fake_api.wire_error import WireError
 
 
@@ -44,6 +45,7 @@ class Site:
         self.counting: Ledger | None = None
         self.filing: Ledger | None = None
         self.files = FileStore(self.wall, self.config.file_quota)
+        self.threads = Threads()
 
     def next_id(self) -> str:
         """``req_…``, unique on this server."""
