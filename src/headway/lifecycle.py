@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -123,6 +124,30 @@ class Lifecycle:
         finally:
             with anyio.CancelScope(shield=True):
                 await resident.close()
+    async def _idle(self, seconds: float) -> None:
+        """Wait until no job has been alive for so long."""
+        roster = self._here().engine.roster
+        while True:
+            await roster.settled()
+            with anyio.move_on_after(seconds):
+                await roster.change()
+                continue
+            if not roster.alive:
+                return
+
+    async def _rest(self) -> None:
+        """End the tasks of an idle scheduler; all it knows is kept. Where `_wake` or ``async with`` was called."""
+        group = self._here().group
+        group.cancel_scope.cancel()
+        await group.__aexit__(None, None, None)
+
+    async def _wake(self) -> None:
+        """Start the tasks of a resting scheduler again, on behalf of the calling task."""
+        running = self._here()
+        group = anyio.create_task_group()
+        await group.__aenter__()
+        running.engine.start(group)
+        self._running = replace(running, group=group)
 
     def status(self) -> Status:
         """Queue, in flight, rates, spend and budgets, now."""

@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 
     from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic import AnthropicTransport, SchedulerMiddleware
+    from headway.adapters.anthropic.connect import AnyClient
     from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.parameters import MessageParams
 
 T = TypeVar("T")
-ClientT = TypeVar("ClientT", bound="AsyncAnthropic")
+ClientT = TypeVar("ClientT", bound="AnyClient")
 WINDOW_MARGIN: Final = 512
 """Jobs that ``map`` keeps ready beyond those in flight."""
 
@@ -57,7 +58,7 @@ class Scheduler(Lifecycle):
 
     def __init__(  # noqa: PLR0913 - the front door: options are keyword-only and grouped
         self,
-        client: AsyncAnthropic | None = None,
+        client: AnyClient | None = None,
         *,
         model: str | None = None,
         max_tokens: int | None = None,

@@ -1,7 +1,7 @@
 """``headway.middleware(…)``: the scheduler as a middleware of its own, for a client that is made elsewhere.
 
-It starts on first use in the running event loop and ends with it: a second ``asyncio.run`` gets a new one, with
-budgets that start again.
+It starts on first use in the running event loop and rests when nothing is going on; a second ``asyncio.run`` gets
+a new one, with budgets that start again.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from headway.ports import EventSink
 
 USUAL_RETRY: Final = RetryPolicy()
+LINGER: Final = 1.0
+"""Seconds that the tasks of an idle middleware stay, so that calls one after the other find them there."""
 
 
 def middleware(
@@ -103,27 +105,45 @@ class Standalone:
 
 
 class _House:
-    """A scheduler that lives in a task of its own, for as long as its event loop runs."""
+    """A scheduler with a task of its own, for as long as there are calls and a little longer.
+
+    It keeps no task while nothing is going on: programs and test suites wait for every task of their loop to end
+    (``asyncio.all_tasks()``), and would wait for ever. What was learned stays.
+    """
 
     def __init__(self, scheduler: Scheduler, terms: Terms, pace: EndpointPace, retries: bool) -> None:
         self.scheduler = scheduler
         self.gate: SchedulerMiddleware = scheduler._middleware(None, terms, pace=pace, retries=retries)  # pyright: ignore[reportPrivateUsage]
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._wake = scheduler.__aenter__
+        """How its next life begins."""
 
     async def open(self) -> None:
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._live(), name="headway middleware")
-        if not self._ready.is_set():
-            await self._ready.wait()
+        while not self._ready.is_set():
+            if self._task is not None and not self._task.done():
+                ready = asyncio.ensure_future(self._ready.wait())
+                await asyncio.wait([self._task, ready], return_when=asyncio.FIRST_COMPLETED)
+                ready.cancel()
+            else:
+                self._task = asyncio.get_running_loop().create_task(self._live(), name="headway middleware")
 
     async def _live(self) -> None:
-        async with self.scheduler:
-            self._ready.set()
-            await asyncio.get_running_loop().create_future()  # until cancelled: by `close`, or with the loop
+        scheduler = self.scheduler
+        await self._wake()
+        self._wake = scheduler._wake  # pyright: ignore[reportPrivateUsage]
+        self._ready.set()
+        try:
+            await scheduler._idle(LINGER)  # pyright: ignore[reportPrivateUsage]
+        except BaseException as error:  # cancelled: by `close`, or with the loop
+            self._ready.clear()
+            await scheduler.__aexit__(type(error), error, error.__traceback__)
+            raise
+        self._ready.clear()
+        await scheduler._rest()  # pyright: ignore[reportPrivateUsage]
 
     async def close(self) -> None:
-        if self._task is not None:
+        if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio.abc
 from anyio.lowlevel import current_token
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
     from headway.adapters.alerts import AlertCourier, Alerts
+    from headway.adapters.anthropic.connect import AnyClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,13 @@ class Running:
             )
 
 
-def transport_for(client: AsyncAnthropic | None) -> Transport:
+def transport_for(client: AnyClient | None) -> Transport:
     """Through the given client, or one made from the environment and closed with the scheduler."""
     from headway.adapters.anthropic import AnthropicTransport, make_client
 
-    return AnthropicTransport(client or make_client(), owned=client is None)
+    # The others have the same ``messages``, ``beta`` and ``with_options``, which is all that is used of a client.
+    given = cast("AsyncAnthropic | None", client)
+    return AnthropicTransport(given or make_client(), owned=client is None)
 
 
 def limits_for(limits: object) -> ToldLimits | None:

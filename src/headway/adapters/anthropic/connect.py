@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from headway.adapters.anthropic.token import TokenSource
 from headway.errors import HeadwayError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+    from anthropic.lib.bedrock import AsyncAnthropicBedrock, AsyncAnthropicBedrockMantle
+    from anthropic.lib.vertex import AsyncAnthropicVertex
 
     from headway.adapters.anthropic.middleware import SchedulerMiddleware
 
-ClientT = TypeVar("ClientT", bound="AsyncAnthropic")
+    AnyClient = AsyncAnthropic | AsyncAnthropicBedrock | AsyncAnthropicBedrockMantle | AsyncAnthropicVertex
+    """The SDK's asynchronous clients; those for Foundry, AWS and Google Cloud are ``AsyncAnthropic`` too."""
+
+ClientT = TypeVar("ClientT", bound="AnyClient")
 
 KEY_VARIABLES: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 """In the SDK's order of preference."""
@@ -113,11 +118,18 @@ def with_scheduler(client: ClientT, middleware: SchedulerMiddleware) -> ClientT:
     if any(isinstance(given, type(middleware)) for given in client.middleware):
         raise ValueError("this client goes through a scheduler already; pass the client it was made from")
     middleware.token = middleware.token or TokenSource(client)
-    return client.with_options(max_retries=0, middleware=[*client.middleware, middleware])
+    copy = client.with_options(max_retries=0, middleware=[*client.middleware, middleware])  # pyright: ignore[reportUnknownMemberType]
+    return cast("ClientT", copy)
 
 
-def fingerprint(client: AsyncAnthropic) -> str:
-    """Base URL and a one-way hash of the credential: limits belong to an organisation, this stands for it."""
+def fingerprint(client: AnyClient) -> str:
+    """Base URL and a one-way hash of the credential: limits belong to an organisation, this stands for it.
+    Raises TypeError for what is no asynchronous client of the SDK."""
+    from httpx2 import AsyncClient
+
+    if not isinstance(getattr(client, "_client", None), AsyncClient):
+        kind = type(client).__name__
+        raise TypeError(f"an asynchronous client of the SDK is needed (AsyncAnthropic …), not {kind}")
     found = (getattr(client, name, None) for name in _IDENTITIES)
     secret = next((value for value in found if isinstance(value, str) and value), "")
     digest = hashlib.sha256(secret.encode(errors="replace")).hexdigest()[:12] if secret else "provider"

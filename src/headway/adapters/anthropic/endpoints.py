@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import anyio
 from aiolimiter import AsyncLimiter
 
 MINUTE = 60.0
@@ -29,12 +30,13 @@ class EndpointLimits:
 
 
 class EndpointPace:
-    """Paces calls by endpoint. A limiter belongs to one event loop; a new loop gets new ones."""
+    """Paces calls by endpoint, first come first served. What it keeps belongs to one event loop; a new loop gets
+    new limiters."""
 
     def __init__(self, limits: EndpointLimits | None = None) -> None:
         self._limits = limits or EndpointLimits()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._limiters: dict[str, AsyncLimiter] = {}
+        self._lines: dict[str, _Line] = {}
 
     async def wait(self, method: str, path: str) -> None:
         """Wait for the turn of a call; at once for endpoints without a rate."""
@@ -43,12 +45,29 @@ class EndpointPace:
         if name is None or rate is None:
             return
         if self._loop is not (here := asyncio.get_running_loop()):
-            self._loop, self._limiters = here, {}
-        limiter = self._limiters.get(name)
-        if limiter is None:
-            # A burst of two seconds, then the rate: the API may enforce a minute's limit by the second.
-            limiter = self._limiters[name] = AsyncLimiter(max(1.0, rate / 30), 2.0)
-        await limiter.acquire()
+            self._loop, self._lines = here, {}
+        line = self._lines.get(name)
+        if line is None:
+            line = self._lines[name] = _Line(rate)
+        await line.turn()
+
+
+class _Line:
+    """Those who wait for one endpoint. Only the first of them looks at the limiter, once for each call's worth of
+    time: aiolimiter's own waiting wakes the smallest first and may spin on the rounding of its clock."""
+
+    def __init__(self, per_minute: float) -> None:
+        # A burst of two seconds, then the rate: the API may enforce a minute's limit by the second.
+        self._limiter = AsyncLimiter(max(1.0, per_minute / 30), max(2.0, MINUTE / per_minute))
+        self._each = MINUTE / per_minute * (1 + 1e-6)
+        self._first = anyio.Lock()
+
+    async def turn(self) -> None:
+        """Wait for room, and take it."""
+        async with self._first:
+            while not self._limiter.has_capacity():
+                await anyio.sleep(self._each)
+            await self._limiter.acquire()
 
 
 def endpoint_of(method: str, path: str) -> str | None:

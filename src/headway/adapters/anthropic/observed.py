@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import cast
 
 import anyio
@@ -32,11 +33,21 @@ class ObservedStream(httpx2.AsyncByteStream):
         self._ended: Callable[[Exception | None, bool], Awaitable[None]] | None = ended
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def elapsed(self) -> timedelta | None:
+        """What ``httpx2.Response.elapsed`` reads from the stream that it finds."""
+        return getattr(self._inner, "elapsed", None)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        parts = aiter(self._inner)
         try:
-            async for data in self._inner:
-                self._feed(data)
-                yield data
+            try:
+                async for data in parts:
+                    self._feed(data)
+                    yield data
+            finally:
+                if isinstance(parts, AsyncGenerator):
+                    await parts.aclose()
         except Exception as error:
             await self._end(error, False)
             raise
