@@ -84,15 +84,21 @@ def measure(name: str, calls: int, limit: float) -> list[Row]:
 
 def main() -> None:
     """One line for each example and mode."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="40 calls, four times the limit for them")
     parser.add_argument("--calls", type=int, default=200)
-    parser.add_argument("--limit", type=float, default=3000, help="requests a minute; a second's worth of burst")
+    parser.add_argument(
+        "--limit", type=float, default=3000, help="requests a minute; a second's worth of burst"
+    )
     options = parser.parse_args()
     calls = 40 if options.quick else options.calls
     limit = options.limit * calls / 200
     print(f"{calls} calls at once, {limit:g} requests a minute, {limit / 60:.0f} of them at once")
-    print(f"{'':12} {'headway':8} {'answered':>8} {'lost':>6} {'requests':>9} {'429':>6} {'share':>8} {'seconds':>8}")
+    print(
+        f"{'':12} {'headway':8} {'answered':>8} {'lost':>6} {'requests':>9} {'429':>6} {'share':>8} {'seconds':>8}"
+    )
     for name, package in NEEDS.items():
         if find_spec(package) is None:
             print(f"{name:12} left out: {package} is not installed")

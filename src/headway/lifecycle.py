@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
+from anyio.abc import TaskGroup
 
 from headway.core.account_limits import AccountLimits
 from headway.core.error_kind import ErrorKind
@@ -66,13 +67,18 @@ class Lifecycle:
         if parts.limits is not None:
             keys.limits = parts.limits
             parts.budgets.set_limits(parts.limits, now)
+        group = await self._start(engine)
+        self._running = Running(engine, factory, group, transport, parts.budgets)
+        return self
+
+    async def _start(self, engine: Engine) -> TaskGroup:
+        """Start all tasks, on behalf of the calling one."""
         group = anyio.create_task_group()
         await group.__aenter__()
         engine.start(group)
-        if parts.courier is not None:
-            group.start_soon(parts.courier.run, name="headway alerts")
-        self._running = Running(engine, factory, group, transport, parts.budgets)
-        return self
+        if self._parts.courier is not None:
+            group.start_soon(self._parts.courier.run, name="headway alerts")
+        return group
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,6 +143,8 @@ class Lifecycle:
 
     async def _rest(self) -> None:
         """End the tasks of an idle scheduler; all it knows is kept. Where `_wake` or ``async with`` was called."""
+        if self._parts.courier is not None:
+            await self._parts.courier.flush()
         group = self._here().group
         group.cancel_scope.cancel()
         await group.__aexit__(None, None, None)
@@ -144,10 +152,7 @@ class Lifecycle:
     async def _wake(self) -> None:
         """Start the tasks of a resting scheduler again, on behalf of the calling task."""
         running = self._here()
-        group = anyio.create_task_group()
-        await group.__aenter__()
-        running.engine.start(group)
-        self._running = replace(running, group=group)
+        self._running = replace(running, group=await self._start(running.engine))
 
     def status(self) -> Status:
         """Queue, in flight, rates, spend and budgets, now."""

@@ -33,7 +33,9 @@ class Service:
         body = json.loads(request.content)
         self.models.append(body["model"])
         if self.models == [PRIMARY, SECOND]:
-            return httpx2.Response(500, json={"type": "error", "error": {"type": "api_error", "message": "x"}})
+            return httpx2.Response(
+                500, json={"type": "error", "error": {"type": "api_error", "message": "x"}}
+            )
         refuses = body["model"] == PRIMARY
         message = {
             "id": f"msg_{len(self.models)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
 import anyio
 import httpx2
@@ -108,14 +108,20 @@ def test_calls_of_a_client_are_paced_by_their_endpoint() -> None:
     async def main() -> None:
         gate = headway.middleware(endpoints=EndpointLimits(count_tokens=60, batches=60, files=60))
         http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
-        async with AsyncAnthropic(api_key="k", base_url="http://a.test", http_client=http, middleware=[gate]) as client:
+        async with AsyncAnthropic(
+            api_key="k", base_url="http://a.test", http_client=http, middleware=[gate]
+        ) as client:
             turn = {"role": "user", "content": "hi"}
+
+            async def one(call: Callable[[], Awaitable[object]]) -> None:
+                await call()
+
             async with anyio.create_task_group() as group:
                 for _ in range(6):
-                    group.start_soon(lambda: client.messages.count_tokens(model="m", messages=[turn]))
-                    group.start_soon(lambda: client.messages.batches.list())
-                    group.start_soon(lambda: client.files.list())
-                    group.start_soon(lambda: client.models.list())
+                    group.start_soon(one, lambda: client.messages.count_tokens(model="m", messages=[turn]))
+                    group.start_soon(one, lambda: client.messages.batches.list())
+                    group.start_soon(one, lambda: client.files.list())
+                    group.start_soon(one, lambda: client.models.list())
             assert (await gate.scheduler()).status().sends == 0
         await gate.aclose()
 

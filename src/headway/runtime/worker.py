@@ -216,8 +216,7 @@ class Worker:
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
-                    ended = Failed(now, told) if last else _ending_event(now, told)
-                    await self._conclude(job, ended, None)
+                    await self._conclude(job, Failed(now, told) if last else _ending_event(now, told), None)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
         event = kept(job.record, event)

@@ -266,3 +266,28 @@ async def test_other_endpoints_pass(house: Open) -> None:
         assert counted.input_tokens > 0
         assert [model async for model in client.models.list()]
         assert scheduler.status().sends == 0
+
+
+async def test_an_idle_middleware_keeps_no_task_and_all_it_learned(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.standalone.LINGER", 0.01)
+    before = asyncio.all_tasks()
+
+    def ours() -> list[str]:
+        return [task.get_name() for task in asyncio.all_tasks() - before if "headway" in task.get_name()]
+
+    async with FakeAPI(FakeConfig(latency=INSTANT)) as api:
+        gate = headway.middleware()
+        async with client_of(backend, api.base_url, middleware=[gate], max_retries=0) as client:
+            for calls in range(1, 4):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(ask, client)
+                    group.start_soon(ask, client, "another")
+                await until(lambda: not ours())
+                scheduler = await gate.scheduler()
+                assert ours(), "asked for, so it lives again"
+                assert scheduler.status().sends == 2 * calls
+            await ask(client)
+        await gate.aclose()
+        assert not ours()

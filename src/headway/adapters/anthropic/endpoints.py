@@ -65,7 +65,7 @@ class _Line:
     async def turn(self) -> None:
         """Wait for room, and take it."""
         async with self._first:
-            while not self._limiter.has_capacity():
+            while not self._limiter.has_capacity():  # noqa: ASYNC110 - the limiter has no event to wait for
                 await anyio.sleep(self._each)
             await self._limiter.acquire()
 
