@@ -7,6 +7,7 @@ SDK's own: the last response is handed back, and the SDK makes its exception of 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -138,11 +139,19 @@ class SchedulerMiddleware(Middleware):
             reader = _reader(raw, request_id) if request.stream else BodyReader()
             raw.stream = ObservedStream(raw, reader, _settler(visit, reader))
             return False
+        if request.stream:  # read already, by a middleware further in
+            reader = _reader(raw, request_id)
+            with contextlib.suppress(ValueError):
+                reader.feed(raw.content)
+            if (cut := reader.problem()) is not None:
+                broken = Rejection(cut, report, reader.usage)
+                return await visit.finish(broken, last=not self._retries)
+            return await visit.finish(_reply(reader.usage or NO_USAGE, raw, report))
         usage, problem = usage_of_body(raw.content)
         if usage is None:
             bad = rejected(ErrorKind.MALFORMED, str(problem), report, status=200, request_id=request_id)
             return await visit.finish(bad, last=not self._retries)
-        return await visit.finish(_reply(usage, raw, report_of(asked, raw.headers)))
+        return await visit.finish(_reply(usage, raw, report))
 
 
 def _named(request: APIRequest) -> dict[str, object]:
