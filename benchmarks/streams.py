@@ -125,7 +125,9 @@ async def run(base_url: str, streams: int, *, with_headway: bool) -> None:
 
 def main() -> None:
     """Both runs against servers with the same faults."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="100 streams")
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--cut", type=float, default=5.0, help="per cent of the streams that are cut")

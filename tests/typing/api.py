@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import assert_type
 
-from anthropic import AsyncAnthropic
-from anthropic.types import Message
+from anthropic import Anthropic, AsyncAnthropic, AsyncAnthropicFoundry
+from anthropic.lib.bedrock import AsyncAnthropicBedrock
+from anthropic.lib.vertex import AsyncAnthropicVertex
+from anthropic.types import Message, MessageTokensCount
 from anthropic.types.parsed_message import ParsedMessage
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -17,6 +19,7 @@ from starlette.requests import Request
 import headway.sync
 import headway.web
 from headway import (
+    EndpointLimits,
     Failure,
     Flow,
     Job,
@@ -28,7 +31,11 @@ from headway import (
     Priority,
     Scheduler,
     Usage,
+    job_terms,
+    middleware,
 )
+from headway.adapters.anthropic.message_stream import HeadwayMessageStream
+from headway.runtime.stream_manager import StreamManager
 
 
 class City(BaseModel):
@@ -55,6 +62,43 @@ async def structured(scheduler: Scheduler) -> None:
     assert_type((await job.outcome()).message, ParsedMessage[City] | None)
     numbers = await scheduler.submit("x", output_format=list[int])
     assert_type(numbers.parsed_output, list[int] | None)
+
+
+async def streamed(scheduler: Scheduler) -> None:
+    assert_type(scheduler.stream("x"), StreamManager[None])
+    async with scheduler.stream("x", priority=Priority.INTERACTIVE, model="m", resume=False) as stream:
+        assert_type(stream, HeadwayMessageStream[None])
+        assert_type(stream.job, Job[Message])
+        async for text in stream.text_stream:
+            assert_type(text, str)
+        assert_type(await stream.get_final_message(), ParsedMessage[None])
+        assert_type(await stream.get_final_text(), str)
+    async with scheduler.stream("x", output_format=City) as structured:
+        message = await structured.get_final_message()
+        assert_type(message.parsed_output, City | None)
+    scheduler.stream("x", no_such_parameter=1)  # pyright: ignore[reportCallIssue]
+
+
+async def drop_in(
+    scheduler: Scheduler,
+    own: AsyncAnthropic,
+    bedrock: AsyncAnthropicBedrock,
+    vertex: AsyncAnthropicVertex,
+    foundry: AsyncAnthropicFoundry,
+    sync: Anthropic,
+) -> None:
+    assert_type(scheduler.client, AsyncAnthropic)
+    assert_type(scheduler.wrap(own, priority=Priority.BULK, tenant="a", deadline=5), AsyncAnthropic)
+    assert_type(scheduler.wrap(bedrock), AsyncAnthropicBedrock)
+    assert_type(scheduler.wrap(vertex), AsyncAnthropicVertex)
+    assert_type(scheduler.wrap(foundry), AsyncAnthropicFoundry)
+    scheduler.wrap(sync)  # pyright: ignore[reportArgumentType]
+    Scheduler(bedrock, model="m")
+    gate = middleware(Limits(requests=50), retry=None, endpoints=EndpointLimits(files=None))
+    AsyncAnthropic(middleware=[gate])
+    assert_type(await gate.scheduler(), Scheduler)
+    with job_terms(tenant="a"):
+        assert_type(await scheduler.client.messages.count_tokens(model="m", messages=[]), MessageTokensCount)
 
 
 async def mapped(scheduler: Scheduler, lazy: AsyncIterator[str]) -> None:
