@@ -33,8 +33,9 @@ LATER_GROWTH: Final = 6.0
 """Seconds of the same from there on."""
 GUESSED_DEPTH: Final = 25.0
 """Seconds of the limit that a rested bucket is taken to hold."""
-LEAST_FIRST_AIM: Final = 0.2
-"""Jobs per second: a first 429 after next to nothing may be about somebody else's use."""
+LEAST_FIRST_AIM: Final = 0.8
+"""Jobs per second: a first 429 after next to nothing may be about somebody else's use, and must not hold up the
+calls after it for long. All published tiers allow more; a limit below it is learned from the next 429s."""
 FIRST_REST: Final = 10.0
 """Jobs from a 429 to the middle of the plateau."""
 LONGEST_REST: Final = 320.0
