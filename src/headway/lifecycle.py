@@ -130,6 +130,7 @@ class Lifecycle:
         finally:
             with anyio.CancelScope(shield=True):
                 await resident.close()
+
     async def _idle(self, seconds: float) -> None:
         """Wait until no job has been alive for so long."""
         roster = self._here().engine.roster

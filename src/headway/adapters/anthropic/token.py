@@ -15,7 +15,7 @@ from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
+    pass
 
 STATIC: Final = -1
 """The token's number for a client whose key never changes."""
@@ -24,7 +24,7 @@ STATIC: Final = -1
 class TokenSource:
     """Counts the tokens of a client; a static key has none."""
 
-    def __init__(self, client: AsyncAnthropic) -> None:
+    def __init__(self, client: object) -> None:
         self._cache = getattr(client, "_token_cache", None)  # SDK 2.12 has no public name for it
         self._number = STATIC if self._cache is None else 0
         self._accepted = False
