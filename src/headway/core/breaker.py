@@ -7,11 +7,12 @@
                rejections are quick, work is slow. Then closed, with a low ceiling.
 
     fails: += .2 (1 - fails) on a refusal, *= .8 on a success          a rate over about five outcomes
-    529, fails > .5     open for .5 s ± 30 %, or Retry-After           half refused: a quota of two tries per
+    529, fails > .5     open for a pause ± 30 %, or Retry-After        half refused: a quota of two tries per
                                                                        success (Google SRE's K = 2)
     429, fails > .25    open for Retry-After - 1 s (it is rounded up); ceiling * .7, doubling in 30 s
 
-Single probes with jitter make about 1.5 requests a second of a storm, whatever the backlog; a ceiling that
+Single probes with jitter make about 1.5 requests a second of a storm, whatever the backlog, and fewer the longer
+it lasts (`Patience`); a ceiling that
 doubles every .4 s from a quarter is at full speed in a second after the first success.
 
 **Interactive jobs** pass a circuit that a 429 of an unknown limit has opened, unless two of them are refused: what
@@ -26,14 +27,14 @@ import math
 from enum import StrEnum
 from typing import Final
 
+from headway.core.patience import Patience
+
 GAIN: Final = 0.2
 """Weight of one outcome."""
 OVERLOADED: Final = 0.5
 """Share of 529s above which the circuit opens."""
 UNEXPLAINED: Final = 0.25
 """Share of unexplained 429s above which the circuit opens."""
-PAUSE: Final = 0.5
-"""Seconds between probes."""
 JITTER: Final = 0.3
 """Of the pause, to either side."""
 FIRST_BACKOFF: Final = 0.1
@@ -85,6 +86,7 @@ class Breaker:
         "_ceiling",
         "_deviation",
         "_doubling",
+        "_patience",
         "_probe_at",
         "_probing",
         "_rejection",
@@ -102,6 +104,7 @@ class Breaker:
         self._until = now
         self._tripped = False
         self._strikes = 0
+        self._patience = Patience()
         self._ceiling = math.inf
         self._doubling = OVERLOAD_DOUBLING
         self._probing = False
@@ -162,6 +165,7 @@ class Breaker:
     def succeed(self, *, probe: bool) -> None:
         """A job was taken."""
         self.fails *= 1 - GAIN
+        self._patience.taken()
         if probe and self.state is Circuit.HALF_OPEN:
             self._close()
 
@@ -174,11 +178,12 @@ class Breaker:
     ) -> None:
         """A 529 came, ``seconds`` after its job was sent; ``jitter`` in 0..1."""
         self._fail(seconds)
+        patience = self._patience.refused(now)
         if self.state is Circuit.OPEN:
             if retry_after:
                 self._until = max(self._until, now + retry_after * (1 + JITTER * jitter))
         elif probe or self.fails > OVERLOADED:
-            pause = PAUSE * (1 - JITTER + 2 * JITTER * jitter)
+            pause = patience * (1 - JITTER + 2 * JITTER * jitter)
             if retry_after:
                 pause = max(pause, retry_after * (1 + JITTER * jitter))
             self._open(now + pause, min(self._ceiling, REOPEN), OVERLOAD_DOUBLING)

@@ -1,16 +1,14 @@
 """Budget: one budget key (one model group of one organisation), reserved job by job.
 
 Joins the parts: a job goes when the circuit lets it, when every bucket holds what it needs, and, unless it is
-interactive, when the pace is due. Each part states its own mathematics. Pure: ``now`` (seconds) and
-``jitter`` (0..1) are drawn outside.
-"""
+interactive, when the pace is due. Each part states its own mathematics. Pure: time and jitter are arguments."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-from headway.core.breaker import JITTER, PAUSE, RAMP_DOUBLING, REFUSED_DOUBLING, Breaker, Circuit
+from headway.core.breaker import JITTER, RAMP_DOUBLING, REFUSED_DOUBLING, Breaker, Circuit
 from headway.core.buckets import INPUT, LOOK_AGAIN, OUTPUT, REQUESTS, Buckets
 from headway.core.budget_status import BudgetStatus
 from headway.core.concurrency import Concurrency
@@ -19,6 +17,7 @@ from headway.core.limits import LimitReport, Limits
 from headway.core.meter import Meter
 from headway.core.outputs import Outputs
 from headway.core.pace import Pace, pace_of
+from headway.core.patience import PAUSE
 from headway.core.reservation import (
     Cost,
     Refusal,
@@ -94,10 +93,9 @@ class Budget:
         breaker = self._breaker
         shut = breaker.seconds(now, urgent=interactive)
         if shut > 0:
-            pause, probing = shut * (1 + RETRY_JITTER * jitter), breaker.state is not Circuit.OPEN
-            if probing:
-                return Wait.within(pause, WaitReason.PROBE)
-            return Wait.within(pause, WaitReason.CIRCUIT, surely=shut)
+            is_open = breaker.state is Circuit.OPEN
+            reason, surely = (WaitReason.CIRCUIT, shut) if is_open else (WaitReason.PROBE, 0.0)
+            return Wait.within(shut * (1 + RETRY_JITTER * jitter), reason, surely=surely)
         if not self._concurrency.allows(self.in_flight):
             return Wait.within(self._outputs.next_end, WaitReason.CONCURRENCY)
         buckets = self._buckets
@@ -288,6 +286,8 @@ class Budget:
         """Learn from a 429: of a limit we did not know, of growing too sharply, or of none but this job."""
         seconds, probe, cost = now - reservation.taken_at, reservation.probe, reservation.cost
         if refusal.kind is RefusalKind.CONCURRENCY:
+            if not self.in_flight:  # one at a time is too many: only time will help
+                self._breaker.overload(now, seconds, least, probe=True, jitter=0.5)
             return
         if self._learning:
             self._meter.refused(cost)
