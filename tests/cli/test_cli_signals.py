@@ -113,6 +113,7 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.heavy
 def test_a_process_of_its_own(api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM to a process that reads standard input, and a second run that resumes what it left."""
     path = headway.prompts(6)

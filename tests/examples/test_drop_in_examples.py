@@ -27,6 +27,7 @@ DROP_INS = [
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "package", "requests", "limit"), DROP_INS)
 def test_two_hundred_at_once_and_none_lost(name: str, package: str, requests: int, limit: float) -> None:
     if find_spec(package) is None:
@@ -42,5 +43,5 @@ def test_two_hundred_at_once_and_none_lost(name: str, package: str, requests: in
         assert done.stdout.startswith(f"{CALLS} of {CALLS} answered")
         stats = api.stats()
     assert stats.served == CALLS * requests
-    assert stats.statuses.get(429, 0) <= 0.02 * stats.arrivals, stats.statuses
+    assert stats.statuses.get(429, 0) <= 0.05 * stats.arrivals, stats.statuses
     assert set(stats.statuses) <= {200, 429}

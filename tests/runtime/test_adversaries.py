@@ -24,7 +24,7 @@ from headway.core.request import Request
 from headway.ports import Rejection, Reply
 from headway.testing.transport import refusal
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
 TIER = (600.0, 120_000.0, 40_000.0)
 
 

@@ -82,7 +82,7 @@ async def history(
 
 
 @pytest.mark.usefixtures("rules")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     answers=st.lists(st.sampled_from(sorted(ANSWERS)), min_size=1, max_size=6),
     prompts=st.lists(

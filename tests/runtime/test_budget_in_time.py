@@ -11,7 +11,7 @@ from virtual_api import VirtualAPI
 
 from headway import JobState, Limits, Priority, Scheduler
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
 TIER = (600.0, 120_000.0, 40_000.0)
 
 

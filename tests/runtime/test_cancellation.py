@@ -77,7 +77,7 @@ async def history(
         assert outcome.state in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     answers=st.lists(ANSWERS, min_size=1, max_size=6),
     cancels=st.lists(st.tuples(st.integers(0, 11), st.floats(0, 30)), max_size=8),

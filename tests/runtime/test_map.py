@@ -186,6 +186,7 @@ async def test_no_new_jobs_while_draining() -> None:
         assert job.state is JobState.SUCCEEDED
 
 
+@pytest.mark.heavy
 async def test_the_cost_of_a_job_does_not_grow_with_the_queue() -> None:
     """100,000 jobs through ``map``: memory and work stay in the window (timing lives in benchmarks/)."""
     transport = ScriptedTransport(latency=1, connections=1000)

@@ -9,7 +9,7 @@ from headway import JobState, Limits
 from headway.core.budget_status import BudgetStatus
 from headway.testing.fake_api import FakeLimits, FaultKind, FaultRule, HeaderPolicy
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
 LIMITS = FakeLimits(requests=12_000, input=6_000_000, output=1_200_000, burst=1.0)
 JOBS = 260
 """The bucket holds 200 requests."""

@@ -72,6 +72,7 @@ MIXED = (
 )
 
 
+@pytest.mark.heavy
 async def test_three_hundred_jobs_and_none_is_lost(house: Open) -> None:
     h = await house(*MIXED)
     async with h.scheduler(flow=Flow(max_in_flight=30)) as scheduler:
