@@ -63,6 +63,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = headway.Schedulr
 
 
+def test_the_other_front_doors_are_reachable() -> None:
+    program = "import headway; print(headway.sync.Scheduler.__name__, headway.web.lifespan.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "Scheduler lifespan\n"
+
+
 def test_from_headway_import_star() -> None:
     names: dict[str, object] = {}
     exec("from headway import *", names)

@@ -186,11 +186,16 @@ __all__ = [
     "middleware",
 ]
 
+_ROOMS: Final = ("sync", "web")
+"""Submodules that ``import headway`` alone makes reachable, when they are asked for."""
+
 # Quiet unless the application configures logging.
 logging.getLogger("headway").addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return importlib.import_module(f"headway.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'headway' has no attribute {name!r}")
