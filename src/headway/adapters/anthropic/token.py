@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
-
-if TYPE_CHECKING:
-    pass
 
 STATIC: Final = -1
 """The token's number for a client whose key never changes."""
