@@ -75,7 +75,9 @@ def check_waits(case: Case, outcome: Outcome) -> None:
             assert least <= gap <= most + NETWORK
         return
     assert len(gaps) >= 2, "it was tried again and again"
-    assert case.patience / 2 <= starts[-1] - starts[0] <= case.patience + 1  # the last one may wait for its turn
+    assert (
+        case.patience / 2 <= starts[-1] - starts[0] <= case.patience + 1
+    )  # the last one may wait for its turn
     least = case.waits[0][0] if case.waits else 0.0
     assert min(gaps) >= least, "Retry-After is a minimum"
     assert sum(gaps) / len(gaps) > 0.25, "an API that refuses everything is not hammered"
