@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.core.backlog import NOTHING, Backlog
-from headway.core.budget import Budget, Cost, Reservation
+from headway.core.budget import Budget, Cost, Refusal, RefusalKind, Reservation, Wait
 from headway.core.lateness import shortest_wait
 from headway.core.limits import Limits
 
@@ -41,3 +41,16 @@ def test_no_budget_is_quicker(requests: float, tokens: float, burst: float, each
         while not isinstance(taken := budget.reserve(Cost(each), now, interactive=True), Reservation):
             now += taken.seconds
     assert now >= bound - 1e-6
+
+
+def test_a_circuit_that_interactive_jobs_pass_is_surely_shut_for_nobody() -> None:
+    """A 429 without headers stops bulk; a person may try all the same, so no deadline is hopeless yet."""
+    budget = Budget(Limits(), 0.0)
+    taken = budget.reserve(Cost(10.0), 0.0)
+    assert isinstance(taken, Reservation)
+    budget.refuse(taken, Refusal(RefusalKind.RATE, 600.0), 0.1, jitter=0.5)
+    waits = budget.reserve(Cost(10.0), 0.2)
+    assert isinstance(waits, Wait)
+    person = budget.reserve(Cost(10.0), 0.2, interactive=True)
+    assert waits.surely == (0.0 if isinstance(person, Reservation) else person.surely)
+    assert isinstance(person, Reservation)

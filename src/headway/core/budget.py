@@ -93,8 +93,8 @@ class Budget:
         breaker = self._breaker
         shut = breaker.seconds(now, urgent=interactive)
         if shut > 0:
-            is_open = breaker.state is Circuit.OPEN
-            reason, surely = (WaitReason.CIRCUIT, shut) if is_open else (WaitReason.PROBE, 0.0)
+            reason = WaitReason.CIRCUIT if breaker.state is Circuit.OPEN else WaitReason.PROBE
+            surely = breaker.seconds(now, urgent=True) if reason is WaitReason.CIRCUIT else 0.0
             return Wait.within(shut * (1 + RETRY_JITTER * jitter), reason, surely=surely)
         if not self._concurrency.allows(self.in_flight):
             return Wait.within(self._outputs.next_end, WaitReason.CONCURRENCY)

@@ -17,7 +17,7 @@ from anyio.lowlevel import checkpoint
 from headway.core.budget import BudgetStatus, Cost, Wait
 from headway.core.concurrency import Concurrency
 from headway.core.job import JobState, Priority
-from headway.core.last_wave import expected_length
+from headway.core.last_wave import expected_length, is_last_wave
 from headway.core.lateness import LATE_BY, shortest_wait
 from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
@@ -273,8 +273,8 @@ class Dispatcher:
     def _hopeless(self, lane: Lane, job: Job[Message], now: float) -> str | None:
         """Why a job that comes in now cannot start in time, if that is sure."""
         entry = job.entry
-        if entry.deadline is None or entry.sequence >= 0:
-            return None
+        if entry.deadline is None or entry.sequence >= 0 or is_last_wave(len(lane.queue), lane.running):
+            return None  # in the last wave long jobs overtake others
         ahead = lane.queue.ahead(entry)
         if ahead.jobs < FEW:
             return None
