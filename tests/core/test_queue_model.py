@@ -35,6 +35,11 @@ class Model:
         return self.tag, self.number
 
 
+def mated(m: Model, other: Model) -> bool:
+    """Of the same tenant and priority."""
+    return (m.entry.priority, m.entry.tenant) == (other.entry.priority, other.entry.tenant)
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Every entry the queue has ever seen is in ``known``; lists are searched from end to end."""
 
@@ -189,6 +194,12 @@ class QueueMachine(RuleBasedStateMachine):
         queued = [m for m in self.known if m.queued]
         assert len(self.queue) == len(queued)
         assert all(m.entry.queued == m.queued for m in self.known)
+        later = len(self.queue._later)
+        for m in self.known:
+            mates = [other.entry.cost for other in queued if mated(m, other)]
+            ahead = self.queue.ahead(m.entry)
+            assert len(mates) - later <= ahead.jobs <= len(mates)
+            assert ahead.cost <= sum(mates) + 1e-9
 
     @invariant()
     def the_next_event_is_known(self) -> None:
