@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conversations import MEND, ONLY, Block, bodies, complaint, whole_bodies
-from hypothesis import event, given, settings
+from conversations import MEND, ONLY, Block, bodies, complaint, server_use, use, whole_bodies
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from headway.core.error_kind import ErrorKind
@@ -43,8 +43,22 @@ def all_text(body: Block) -> str:
     return "\n".join(str(b.get("text")) for m in messages_in(body) for b in blocks_of(m.get("content")))
 
 
+JOINED = {
+    "model": "claude-sonnet-4-6",
+    "max_tokens": 100,
+    "messages": [
+        {"role": "assistant", "content": [use("t1"), server_use("t1")]},
+        {"role": "user", "content": []},
+        {"role": "assistant", "content": []},
+        {"role": "user", "content": "hello"},
+    ],
+}
+"""When its empty turn is gone, the server tool is no longer waiting for results alone."""
+
+
 @settings(max_examples=120, deadline=None)
 @given(bodies())
+@example(JOINED)
 def test_what_is_mended_passes_loses_no_last_turn_and_stays_as_it_is(body: Block) -> None:
     facts = facts_for(body)
     before = repr(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
@@ -12,6 +13,11 @@ from headway.preflight.rule import Mended
 from headway.preflight.rules import all_rules
 
 
+_ROUNDS: Final = 4
+"""What one rule takes away can leave work for another: a turn that vanishes joins its neighbours. Each round
+takes something away, so few are needed; the bound only keeps two rules from undoing each other for ever."""
+
+
 def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | None = None) -> Mended:
     """The body with everything mended that a rule in mode ``repair`` finds and can mend without outside help.
 
@@ -19,15 +25,27 @@ def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | No
     nothing. Raises `UnrepairableError` when such a rule says that it cannot.
     """
     changes: list[Change] = []
+    for _ in range(_ROUNDS):
+        given = body
+        body, facts = _round(body, facts, policy, after, changes)
+        if body is given:
+            break
+        after, facts = None, replace(facts, counted=None, overflow=None)  # said of the body as it came
+    return Mended(body, tuple(changes))
+
+
+def _round(
+    body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | None, changes: list[Change]
+) -> tuple[Body, Facts]:
+    """Every rule once, in order."""
     for rule in all_rules():
         if rule.repair is None or policy.mode(rule.name) is not Mode.REPAIR:
             continue
         if after in rule.after or any(True for _ in rule.check(body, facts)):
             mended = rule.repair(body, facts)
-            if (model := mended.body.get("model")) != body.get(
-                "model"
-            ):  # the rules after it judge the new one
+            model = mended.body.get("model")
+            if model != body.get("model"):  # the rules after it judge the new one
                 facts = replace(facts, model=facts.catalog.find(str(model)))
             body = mended.body
             changes += mended.changes
-    return Mended(body, tuple(changes))
+    return body, facts

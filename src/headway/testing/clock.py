@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
+
+_T = TypeVar("_T")
 
 
 class _JumpingSelector(selectors.BaseSelector):
@@ -45,9 +48,11 @@ class _JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # Without any timer only a thread or a socket can go on: then, and only then, wait in earnest.
-        events = self._real.select(None if timeout is None else 0)
-        if not events and timeout and self.loop is not None:
+        # Without any timer only a thread or a socket can go on: then, and while a call is out in the loop's
+        # executor (whose answer must not come hours late in virtual time), wait in earnest.
+        wait = timeout is None or (timeout > 0 and self.loop is not None and self.loop.threads > 0)
+        events = self._real.select(None if wait else 0)
+        if not events and not wait and timeout and self.loop is not None:
             self.loop.jump(timeout)
         return events
 
@@ -58,12 +63,26 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         selector = _JumpingSelector()
         self._now = 0.0
+        self.threads = 0
+        """Calls that are out in an executor."""
         super().__init__(selector)
         selector.loop = self
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
         return self._now
+
+    def run_in_executor(  # type: ignore[override]  # as typeshed writes it, with a type variable per argument
+        self, executor: Executor | None, func: Callable[..., _T], *args: object
+    ) -> asyncio.Future[_T]:
+        """As asyncio's; time stands still until the call has answered."""
+        future = super().run_in_executor(executor, func, *args)
+        self.threads += 1
+        future.add_done_callback(self._answered)
+        return future
+
+    def _answered(self, _: asyncio.Future[_T]) -> None:
+        self.threads -= 1
 
     def jump(self, seconds: float) -> None:
         """Move the clock to the next timer, at most ``seconds`` ahead."""
