@@ -1,4 +1,4 @@
-"""The keyword parameters of ``messages.create``, for type checkers and completion only."""
+"""What may be said of a request and of its job, for type checkers and completion only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
         ToolChoiceParam,
         ToolUnionParam,
     )
+
+    from headway.core.follow_up import FollowUp
+    from headway.core.job import Priority
+    from headway.preflight.policy import RepairPolicy
 
 
 class MessageParams(TypedDict, total=False):
@@ -42,3 +46,35 @@ class MessageParams(TypedDict, total=False):
     extra_query: Mapping[str, object]
     extra_body: object
     timeout: float | httpx2.Timeout | None
+
+
+class StreamOptions(MessageParams, total=False):
+    """Of `Scheduler.stream`."""
+
+    priority: Priority
+    tenant: str
+    deadline: float | None
+    resume: bool
+
+
+class SubmitOptions(MessageParams, total=False):
+    """Of `Scheduler.submit`."""
+
+    priority: Priority
+    tenant: str
+    deadline: float | None
+    repair: RepairPolicy | None
+    follow_up: FollowUp | None
+    key: str | None
+
+
+class MapOptions(MessageParams, total=False):
+    """Of `Scheduler.map`."""
+
+    priority: Priority
+    tenant: str
+    deadline: float | None
+    repair: RepairPolicy | None
+    follow_up: FollowUp | None
+    ordered: bool
+    retry_failed: bool

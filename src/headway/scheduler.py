@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from headway.adapters.anthropic import AnthropicTransport, SchedulerMiddleware
     from headway.adapters.anthropic.connect import AnyClient
     from headway.adapters.anthropic.endpoints import EndpointPace
-    from headway.parameters import MessageParams
+    from headway.parameters import MessageParams, StreamOptions, SubmitOptions
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound="AnyClient")
@@ -103,27 +103,14 @@ class Scheduler(Lifecycle):
         prompt: object,
         *,
         output_format: type[T],
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> Job[ParsedMessage[T]]: ...
 
     @overload
     def submit(
         self,
         prompt: object,
-        *,
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> Job[Message]: ...
 
     def submit(
@@ -161,23 +148,14 @@ class Scheduler(Lifecycle):
         prompt: object,
         *,
         output_format: type[T],
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        resume: bool = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[StreamOptions],
     ) -> StreamManager[T]: ...
 
     @overload
     def stream(
         self,
         prompt: object,
-        *,
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        resume: bool = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[StreamOptions],
     ) -> StreamManager[None]: ...
 
     def stream(

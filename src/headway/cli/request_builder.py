@@ -13,32 +13,12 @@ from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Record
 from headway.core.id_set import IdSet
 from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request
+from headway.preflight.rules.parameters import KNOWN
 
 BATCH_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the Message Batches API accepts as ``custom_id``."""
-PARAMETERS: Final = CALL_OPTIONS | {
-    "cache_control",
-    "container",
-    "diagnostics",
-    "inference_geo",
-    "max_tokens",
-    "messages",
-    "metadata",
-    "model",
-    "output_config",
-    "service_tier",
-    "speed",
-    "stop_sequences",
-    "stream",
-    "system",
-    "thinking",
-    "tool_choice",
-    "tools",
-    "user_profile_id",
-    "workspace_id",
-    "betas",
-}
-"""Parameters of ``messages.create`` in anthropic 2.12 (a test compares), and ``betas``."""
+PARAMETERS: Final = KNOWN | CALL_OPTIONS | {"betas"}
+"""What a line may say beside its id and its prompt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from headway.preflight.policy import Mode, RepairPolicy
 from headway.preflight.rule import Mended
 from headway.preflight.rules import all_rules
 
-
 _ROUNDS: Final = 4
 """What one rule takes away can leave work for another: a turn that vanishes joins its neighbours. Each round
 takes something away, so few are needed; the bound only keeps two rules from undoing each other for ever."""

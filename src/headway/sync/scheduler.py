@@ -6,7 +6,6 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
-from headway.core.job import Priority
 from headway.scheduler import WINDOW_MARGIN
 from headway.scheduler import Scheduler as AsyncScheduler
 from headway.sync.job import Job
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
     from anthropic.types import Message
     from anthropic.types.parsed_message import ParsedMessage
 
-    from headway.core.follow_up import FollowUp
-    from headway.parameters import MessageParams
-    from headway.preflight.policy import RepairPolicy
+    from headway.parameters import MapOptions, StreamOptions, SubmitOptions
     from headway.runtime.outcomes import Outcomes as AsyncOutcomes
 
 P = ParamSpec("P")
@@ -59,27 +56,14 @@ class Scheduler(Lifecycle):
         prompt: object,
         *,
         output_format: type[T],
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> Job[ParsedMessage[T]]: ...
 
     @overload
     def submit(
         self,
         prompt: object,
-        *,
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> Job[Message]: ...
 
     def submit(self, prompt: object, **options: Any) -> Job[Any]:
@@ -96,27 +80,14 @@ class Scheduler(Lifecycle):
         prompt: object,
         *,
         output_format: type[T],
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> ParsedMessage[T]: ...
 
     @overload
     def run(
         self,
         prompt: object,
-        *,
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        repair: RepairPolicy | None = ...,
-        follow_up: FollowUp | None = ...,
-        key: str | None = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[SubmitOptions],
     ) -> Message: ...
 
     def run(self, prompt: object, **options: Any) -> Any:
@@ -127,37 +98,15 @@ class Scheduler(Lifecycle):
 
         return self._open_bridge.wait(awaited)
 
-    def map(
-        self,
-        requests: Iterable[object],
-        *,
-        ordered: bool = False,
-        priority: Priority = Priority.BULK,
-        tenant: str = "",
-        deadline: float | None = None,
-        repair: RepairPolicy | None = None,
-        follow_up: FollowUp | None = None,
-        retry_failed: bool = False,
-        **params: Unpack[MessageParams],
-    ) -> Outcomes:
+    def map(self, requests: Iterable[object], **options: Unpack[MapOptions]) -> Outcomes:
         """Run many requests; iterate for their outcomes as they end (``ordered=True``: in input order).
 
-        The input is read in the thread that iterates, and only as needed. See `headway.Scheduler.map`.
+        The input is read in the thread that iterates, and only as needed. Options as `headway.Scheduler.map`.
         """
         scheduler, bridge = self._scheduler, self._open_bridge
 
         def begin(feed: AsyncIterable[object]) -> AsyncOutcomes:
-            return scheduler.map(
-                feed,
-                ordered=ordered,
-                priority=priority,
-                tenant=tenant,
-                deadline=deadline,
-                repair=repair,
-                follow_up=follow_up,
-                retry_failed=retry_failed,
-                **params,
-            )
+            return scheduler.map(feed, **options)
 
         window = bridge.call(scheduler.status).max_in_flight + WINDOW_MARGIN
         return Outcomes(bridge, input_of(requests), begin, window=window)
@@ -168,23 +117,14 @@ class Scheduler(Lifecycle):
         prompt: object,
         *,
         output_format: type[T],
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        resume: bool = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[StreamOptions],
     ) -> StreamManager[T]: ...
 
     @overload
     def stream(
         self,
         prompt: object,
-        *,
-        priority: Priority = ...,
-        tenant: str = ...,
-        deadline: float | None = ...,
-        resume: bool = ...,
-        **params: Unpack[MessageParams],
+        **options: Unpack[StreamOptions],
     ) -> StreamManager[None]: ...
 
     def stream(self, prompt: object, **options: Any) -> StreamManager[Any]:
