@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from headway.core.backlog import Backlog
 from headway.core.budget import Budget, Cost, Refusal, RefusalKind, Used, Wait
 from headway.core.limits import NO_REPORT, LimitReport, Limits
 from simulation.engine import Engine
@@ -91,6 +92,7 @@ class Client:
         self.count = count
         self.urgent_output = 0.0
         self.sent = 0
+        self.sizes = 0.0
         self.refused = 0
         self.overloaded = 0
         self.refusals: list[float] = []
@@ -125,7 +127,8 @@ class Client:
                 if self.due:
                     self._wake(self.due[0][0] - now)
                 return
-            backlog = None if self.left is None else float(self.left + len(self.due))
+            behind = None if self.left is None else self.left + len(self.due)
+            backlog = None if behind is None else Backlog(behind, behind * self.sizes / max(self.sent, 1))
             self.asks += 1
             outcome = self.budget.reserve(
                 Cost(job.estimate, job.max_output),
@@ -139,6 +142,7 @@ class Client:
                 self._wake(outcome.seconds)
                 return
             self.sent += 1
+            self.sizes += job.estimate
             if job.interactive:
                 job.delay = Delay(now - job.born, self.waiting[id(job)])
             job.tries += 1

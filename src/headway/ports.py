@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from headway.core.account_limits import ToldLimits
 from headway.core.alert import Alert
 from headway.core.amendment import Amendment
+from headway.core.backlog import Backlog
 from headway.core.budget import BudgetStatus, Cost, Refusal, Wait
 from headway.core.budget_key import BudgetKey
 from headway.core.events import JobEvent
@@ -204,9 +205,9 @@ class BudgetStore(Protocol):
     """Where budgets live. The local one answers at once; one shared between processes takes a round trip."""
 
     async def reserve(
-        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
+        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: Backlog, jitter: float
     ) -> Grant | Wait:
-        """Take what a job needs, or say when to ask again. ``backlog``: jobs queued behind it.
+        """Take what a job needs, or say when to ask again. ``backlog``: what is queued behind it.
 
         It may take a round trip. When it is cancelled, the store gives back what it had taken: nobody else can.
         """

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headway.core.backlog import Backlog
 from headway.core.breaker import Circuit
 from headway.core.budget import Budget, Cost, Refusal, RefusalKind, Reservation, Used, Wait
 from headway.core.dimension import Dimension
@@ -275,7 +276,7 @@ def test_limits_can_be_changed_while_running():
 
 def test_the_tail_of_a_queue_uses_up_the_reserve():
     sent: list[int] = []
-    for backlog in (None, 3.0):
+    for backlog in (None, Backlog(3, 30_000.0)):
         budget, now, count = Budget(Limits(input=6_000_000, burst=10), 0.0), 0.0, 0
         while now < 8:
             outcome = budget.reserve(Cost(10_000), now, backlog=backlog)
@@ -335,7 +336,11 @@ def play(budget: Budget, steps: list[Step]) -> tuple[list[Reservation], float]:
         now += dt * dt / 30
         if what in {"reserve", "urgent"}:
             outcome = budget.reserve(
-                Cost(amount, 1000), now, interactive=what == "urgent", backlog=amount, jitter=jitter
+                Cost(amount, 1000),
+                now,
+                interactive=what == "urgent",
+                backlog=Backlog(int(amount), 500 * amount),
+                jitter=jitter,
             )
             if isinstance(outcome, Reservation):
                 flying.append(outcome)

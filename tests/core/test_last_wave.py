@@ -74,7 +74,7 @@ def test_jobs_of_one_length_keep_their_order() -> None:
 
 
 def test_interactive_jobs_go_first_and_in_the_order_of_their_age() -> None:
-    bulk = [entry(f"bulk {n}", 4096 + n, priority=Priority.BULK) for n in range(3)]
+    bulk = [entry(f"bulk {n}", 4096 + 9000 * n, priority=Priority.BULK) for n in range(3)]
     people = [entry(f"person {n}", n, priority=Priority.INTERACTIVE) for n in range(3)]
     assert drained(queue_of([*bulk, *people])) == [
         "person 0", "person 1", "person 2", "bulk 2", "bulk 1", "bulk 0",
@@ -174,3 +174,21 @@ def test_nothing_is_lost(jobs: list[tuple[str, int, bool]]) -> None:
         if pop and (item := queue.pop(0.0)):
             taken.append(item.item)
     assert sorted([*taken, *drained(queue)]) == sorted(f"{number}" for number in range(len(jobs)))
+
+
+def test_jobs_of_about_the_same_length_stay_in_their_order() -> None:
+    queue = queue_of([entry("first", 3), entry("second", 9), entry("third", 6)])
+    queue.long_jobs_first(MANY)
+    assert drained(queue) == ["first", "second", "third"]
+
+
+def test_the_backlog_is_what_the_queued_jobs_cost() -> None:
+    jobs = [entry(f"job {n}", 1) for n in range(4)]
+    for place, job in enumerate(jobs):
+        job.cost = 10.0**place
+    queue = queue_of(jobs)
+    assert queue.backlogs.all == (4, 1111.0)
+    queue.discard(jobs[2])
+    taken = queue.pop(0.0)
+    assert taken is jobs[0]
+    assert queue.backlogs.all == (2, 1010.0)

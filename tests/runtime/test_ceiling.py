@@ -8,6 +8,7 @@ import pytest
 from headway import Ceiling, Priority, Scheduler
 from headway.adapters.ceiling import CeilingBudgets
 from headway.adapters.memory import MemoryBudgets
+from headway.core.backlog import NOTHING
 from headway.core.budget import Wait
 from headway.core.limits import Limits
 from headway.core.reservation import Cost
@@ -48,9 +49,11 @@ async def test_a_refused_take_leaves_nothing_behind() -> None:
     inner = MemoryBudgets(Limits())
     store = CeilingBudgets(Ceiling(1, 60.0), inner)
     key, cost = BudgetKey("a", "g"), Cost(10.0)
-    first = await store.reserve(key, cost, 0.0, interactive=False, backlog=0, jitter=0.5)
+    first = await store.reserve(key, cost, 0.0, interactive=False, backlog=NOTHING, jitter=0.5)
     assert not isinstance(first, Wait)
-    assert isinstance(await store.reserve(key, cost, 0.0, interactive=False, backlog=0, jitter=0.5), Wait)
+    assert isinstance(
+        await store.reserve(key, cost, 0.0, interactive=False, backlog=NOTHING, jitter=0.5), Wait
+    )
     assert inner.status(0.0)[key].in_flight == 1
     first.release(0.0)
     assert store.status(0.0)[key].in_flight == 0

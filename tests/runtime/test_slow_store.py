@@ -19,6 +19,7 @@ from headway import (
     StoppedError,
 )
 from headway.adapters.memory import MemoryBudgets
+from headway.core.backlog import Backlog
 from headway.core.budget import BudgetStatus, Cost, Wait
 from headway.ports import BudgetKey, Grant
 from headway.runtime.clock import loop_time
@@ -38,7 +39,7 @@ class SlowBudgets:
         self.asked = 0
 
     async def reserve(
-        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
+        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: Backlog, jitter: float
     ) -> Grant | Wait:
         self.asked += 1
         await anyio.sleep(self.trip())

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from headway.core.account_limits import ToldLimits
+from headway.core.backlog import Backlog
 from headway.core.budget import BudgetStatus, Cost, Wait
 from headway.ports import BudgetKey, BudgetStore, Grant
 
@@ -45,7 +46,7 @@ class CeilingBudgets:
         self._limiter: AsyncLimiter | None = None
 
     async def reserve(
-        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
+        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: Backlog, jitter: float
     ) -> Grant | Wait:
         """Ask the limiter, then the store, then take both."""
         limiter = self._limiter

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from headway.core.account_limits import ToldLimits, told_for
+from headway.core.backlog import Backlog
 from headway.core.budget import Budget, BudgetStatus, Cost, Refusal, Reservation, Used, Wait
 from headway.core.limits import LimitReport
 from headway.core.usage import Usage
@@ -54,7 +55,7 @@ class MemoryBudgets:
         self._budgets: dict[BudgetKey, Budget] = {}
 
     async def reserve(
-        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: int, jitter: float
+        self, key: BudgetKey, cost: Cost, now: float, *, interactive: bool, backlog: Backlog, jitter: float
     ) -> MemoryGrant | Wait:
         """Take what a job needs, or say when to ask again."""
         budget = self._budgets.get(key)

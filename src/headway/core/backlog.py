@@ -27,6 +27,7 @@ class Backlogs:
 
     def __init__(self) -> None:
         self._known: dict[tuple[Priority, str], Backlog] = {}
+        self.all = NOTHING
 
     def of(self, priority: Priority, tenant: str) -> Backlog:
         """What one tenant has waiting."""
@@ -36,6 +37,9 @@ class Backlogs:
         """A job was just queued, or just taken."""
         sign = 1 if queued else -1
         known = self.of(priority, tenant)
+        self.all = (
+            Backlog(self.all.jobs + sign, self.all.cost + sign * cost) if self.all.jobs + sign else NOTHING
+        )
         if known.jobs + sign:
             self._known[priority, tenant] = Backlog(known.jobs + sign, known.cost + sign * cost)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from headway.core.backlog import Backlog
 from headway.core.budget_status import DimensionStatus
 from headway.core.dimension import TABLE, Dimension
 from headway.core.feedback import Feedback
@@ -190,14 +191,19 @@ class Buckets:
                 return True
         return False
 
-    def keep(self, backlog: float | None, cost: Cost, meter: Meter, outputs: Outputs) -> None:
-        """Keep no level in reserve that the rest of the queue, ``backlog`` jobs, cannot use up."""
+    def keep(self, backlog: Backlog | None, cost: Cost, outputs: Outputs) -> None:
+        """Keep no level in reserve that the rest of the queue, ``backlog`` and this job, cannot use up. Sizes as
+        they are, no means: in the last wave the small ones come last."""
         for index, lane in self._lanes:
             if backlog is None:
                 lane.target = lane.reserve
                 continue
-            mean = outputs.mean if index == OUTPUT else meter.mean_input if index == INPUT else 1.0
-            rest = (backlog + 1) * mean if mean > 0 else cost.input
+            jobs = backlog.jobs + 1
+            rest = float(jobs)
+            if index == INPUT:
+                rest = backlog.cost + cost.input
+            elif index == OUTPUT:
+                rest = jobs * (outputs.mean or cost.max_output)
             if rest * GIVE_UP < lane.reserve:
                 lane.lower(rest)
             else:

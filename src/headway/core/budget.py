@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from headway.core.backlog import Backlog
 from headway.core.breaker import JITTER, RAMP_DOUBLING, REFUSED_DOUBLING, Breaker, Circuit
 from headway.core.buckets import INPUT, LOOK_AGAIN, OUTPUT, REQUESTS, Buckets
 from headway.core.budget_status import BudgetStatus
@@ -81,12 +82,12 @@ class Budget:
         now: float,
         *,
         interactive: bool = False,
-        backlog: float | None = None,
+        backlog: Backlog | None = None,
         jitter: float = 0.5,
     ) -> Reservation | Wait:
         """Take what a job costs that is sent now, or say when to ask again.
 
-        ``backlog``: further jobs queued on this budget, if known: what they cannot use up is not kept.
+        ``backlog``: what else is queued on this budget, if known: what it cannot use up is not kept.
         ``jitter``: 0..1, spreads those who wait for the same circuit.
         """
         self._touch(now)
@@ -101,7 +102,7 @@ class Budget:
         buckets = self._buckets
         due = 0.0
         if not interactive:
-            buckets.keep(backlog, cost, self._meter, self._outputs)
+            buckets.keep(backlog, cost, self._outputs)
             due = self._due()
         short, scarcest = buckets.short_of(cost, self._outputs, interactive=interactive)
         if due > 0 and due >= short:

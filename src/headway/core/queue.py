@@ -99,7 +99,7 @@ class FairQueue(Generic[T]):
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
         self._size: dict[Priority, int] = dict.fromkeys(Priority, 0)
-        self._backlogs = Backlogs()
+        self.backlogs = Backlogs()
         self._prune_at: dict[Priority, int] = dict.fromkeys(Priority, _TENANTS)
         self._fresh: dict[Priority, int] = dict.fromkeys(Priority, 0)
         self._undo: tuple[int, float] = (-1, 0.0)
@@ -107,7 +107,7 @@ class FairQueue(Generic[T]):
         self._marks = 0
 
     def __len__(self) -> int:
-        return sum(self._size.values())
+        return self.backlogs.all.jobs
 
     def push(self, entry: Entry[T], now: float) -> None:
         """Add a job, or a job that comes back for a retry (it keeps its place once ``not_before`` is past)."""
@@ -120,7 +120,7 @@ class FairQueue(Generic[T]):
             self._served[entry.priority] = self._undo[1]  # put back: its class was not served after all
         entry.queued = True
         self._size[entry.priority] += 1
-        self._backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
+        self.backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
         if entry.deadline is not None and not entry.timed:
             entry.timed = True
             heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
@@ -174,9 +174,7 @@ class FairQueue(Generic[T]):
 
     def clear(self) -> list[Entry[T]]:
         """Take out everything, in no particular order."""
-        held = [entry for heap in self._ready.values() for entry in heap]
-        held += [item[2] for item in self._later]
-        taken = [entry for entry in held if entry.queued]
+        taken = [entry for entry in self._held() if entry.queued]
         for entry in taken:
             entry.marked = True
             self._take(entry)
@@ -185,11 +183,12 @@ class FairQueue(Generic[T]):
 
     def remove(self, unwanted: Callable[[T], bool]) -> list[Entry[T]]:
         """Take out the jobs that ``unwanted`` names, in no particular order; one look at each."""
-        held = [entry for heap in self._ready.values() for entry in heap]
-        held += [item[2] for item in self._later]
-        taken = [entry for entry in held if entry.queued and unwanted(entry.item) and self.discard(entry)]
+        taken = [e for e in self._held() if e.queued and unwanted(e.item) and self.discard(e)]
         self._sweep()
         return taken
+
+    def _held(self) -> list[Entry[T]]:
+        return [e for heap in self._ready.values() for e in heap] + [item[2] for item in self._later]
 
     def next_event(self, now: float) -> float | None:
         """When a waiting job falls due or a deadline passes, whichever is first; always later than ``now``
@@ -221,7 +220,7 @@ class FairQueue(Generic[T]):
     def ahead(self, entry: Entry[T]) -> Backlog:
         """What is queued that a new job surely stands behind: its own tenant's jobs of its own priority. (Who
         else goes first is a matter of shares and age.)"""
-        known = self._backlogs.of(entry.priority, entry.tenant)
+        known = self.backlogs.of(entry.priority, entry.tenant)
         return known.less(len(self._later))  # whose retry is not due may be overtaken
 
     def waiting(self) -> int:
@@ -252,7 +251,7 @@ class FairQueue(Generic[T]):
         priority = entry.priority
         entry.queued = False
         self._size[priority] -= 1
-        self._backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
+        self.backlogs.count(entry.priority, entry.tenant, entry.cost, queued=entry.queued)
         if not self._size[priority]:
             self._finish[priority].clear()
         if self._marks > len(self) + _MARKS:

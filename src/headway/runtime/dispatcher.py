@@ -261,7 +261,7 @@ class Dispatcher:
             cost,
             now,
             interactive=job.record.priority is Priority.INTERACTIVE,
-            backlog=len(lane.queue),
+            backlog=lane.queue.backlogs.all,
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
         )
 

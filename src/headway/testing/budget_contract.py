@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from headway.core.account_limits import AccountLimits, GroupLimits
+from headway.core.backlog import Backlog
 from headway.core.budget import Cost, Refusal, RefusalKind, Wait
 from headway.core.dimension import Dimension
 from headway.core.limits import Bucket, LimitReport, Limits
@@ -35,7 +36,9 @@ async def take(
     store: BudgetStore, now: float, *, key: BudgetKey = KEY, cost: Cost = COST, interactive: bool = False
 ) -> Grant | Wait:
     """Ask once."""
-    return await store.reserve(key, cost, now, interactive=interactive, backlog=100, jitter=0.5)
+    return await store.reserve(
+        key, cost, now, interactive=interactive, backlog=Backlog(100, 100_000.0), jitter=0.5
+    )
 
 
 async def take_all(
