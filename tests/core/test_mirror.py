@@ -185,3 +185,33 @@ def test_while_nothing_can_bring_news_the_others_fade_so_that_all_do_not_wait_fo
     assert told_nothing.others == 900
     assert mirror.others == pytest.approx(900 * math.exp(-3), rel=0.01)
     assert mirror.level > 2000
+
+
+def test_a_level_that_rests_at_the_highest_ever_seen_is_a_full_bucket_and_no_tenant():
+    mirror = told(depth=13)
+    mirror.level = server = 11_900.0  # it is 12,000 deep
+    seen, now = 0.0, 0.0
+    for _ in range(200):
+        mark = mirror.charge(20, now)
+        server = min(12_000.0, server + 250) - 20
+        now += 0.25
+        mirror.touch(now)
+        mirror.read(Bucket(60_000, 1000 * math.floor(server / 1000 + 0.5)), mark, now, PATIENCE)
+        seen = max(seen, mirror.others)
+    assert seen > 200, "at first somebody else seems to hold it down"
+    assert mirror.others < 20
+    assert mirror.cap == pytest.approx(12_000, abs=50)
+
+
+def test_a_tenant_beside_a_bucket_that_was_never_seen_fuller_is_still_one():
+    mirror = told()
+    mirror.level = server = 8000.0
+    now = 0.0
+    for _ in range(28):
+        mark = mirror.charge(300, now)
+        server += 100 - 300  # of 250 that come in, 150 are somebody else's
+        now += 0.25
+        mirror.touch(now)
+        mirror.read(Bucket(60_000, 1000 * math.floor(server / 1000 + 0.5)), mark, now, PATIENCE)
+    assert mirror.others == pytest.approx(600, abs=200)
+    assert mirror.cap == 10_000

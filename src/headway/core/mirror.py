@@ -61,6 +61,10 @@ RESET_RESOLUTION: Final = 2.0
 """Seconds: ``-reset`` and ``Date`` are both given in whole seconds."""
 FULL_FOR: Final = 0.3
 """Seconds that a bucket must seem full before a job bigger than it is sent."""
+PLATEAU: Final = 8.0
+"""Roundings of a header: so far others must seem to have held the level where it is, at the highest that was ever
+seen, before we believe that the bucket is full there, and shallower than we thought. (Others of nine tenths of the
+limit can look like this for a while; sending shows it.)"""
 FIRST_DEPTH: Final = 1.0
 """Seconds of the limit: the shallowest bucket the documentation speaks of ("60 RPM may be enforced as 1/s");
 believed until a header shows a deeper one."""
@@ -90,11 +94,13 @@ class Mirror:
         "_at",
         "_born",
         "_era",
+        "_held",
         "_late",
         "_late_sum",
         "_stale_at",
         "_synced_at",
         "_taken",
+        "_top",
         "cap",
         "company",
         "corr",
@@ -126,6 +132,7 @@ class Mirror:
         self._stale_at = math.inf
         self._era = 0
         self._taken = 0.0
+        self._held = self._top = 0.0
         self._late: deque[tuple[float, float]] = deque()
         self._late_sum = 0.0
 
@@ -229,6 +236,7 @@ class Mirror:
             return
         if rate != self.rate:
             self._era += 1
+            self._held = self._top = 0.0
             if self.known:
                 self.others *= rate / self.rate
                 self.cap = max(self.cap * rate / self.rate, self.unit)
@@ -259,9 +267,8 @@ class Mirror:
         error = remaining - high if remaining > high else min(0.0, remaining - low)
         dt = max(now - self._synced_at, 1e-3)
         weight = 1 - math.exp(-dt / (LEAVING_MEMORY if error > 0 else OTHERS_MEMORY))
-        if (
-            mark.brim and mark.era == self._era
-        ):  # a full bucket: nobody else takes anything, or it is shallower than we thought
+        full = mark.brim or self._rests_at_top(remaining, mark, error, dt)
+        if full and mark.era == self._era:  # nobody else takes anything, or it is shallower than we thought
             self.others *= 1 - weight
             if error < 0:
                 self.cap = min(self.cap, max(remaining + mark.amount, self.unit))
@@ -270,3 +277,11 @@ class Mirror:
             self.others = min(max(others, 0.0), OTHERS_AT_MOST * self.rate)
         self.level = min(self.cap, self.level + error)
         self.corr += error
+
+    def _rests_at_top(self, remaining: float, mark: Mark, error: float, dt: float) -> bool:
+        """Whether the level has not risen from the highest ever seen although it long should have."""
+        if remaining + mark.late + self.unit < self._top or remaining > self._top:
+            self._held = 0.0
+        self._held += max(self.others * dt - error, 0.0)
+        self._top = max(remaining, self._top)
+        return self._top >= 2 * self.unit and self._held >= PLATEAU * self.unit
