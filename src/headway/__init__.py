@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from headway.errors import (
         AccountLimitsError,
         AuthenticationError,
+        BatchCallError,
         BillingError,
         HeadwayError,
         JobCancelledError,
@@ -75,6 +76,7 @@ _HOME: Final[dict[str, str]] = {
     "Alerts": "adapters.alerts",
     "Attempt": "core.job",
     "AuthenticationError": "errors",
+    "BatchCallError": "errors",
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
@@ -134,6 +136,7 @@ __all__ = [
     "Alerts",
     "Attempt",
     "AuthenticationError",
+    "BatchCallError",
     "BillingError",
     "Catalog",
     "Ceiling",

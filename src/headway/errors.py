@@ -7,6 +7,7 @@
     ├── QueueFullError                     ``max_queued`` is reached; ``retry_after`` says when to try again
     ├── SchedulerClosedError               submit on a scheduler that is not open, or in another loop or process
     ├── AccountLimitsError                 the limits of the account cannot be read from the Admin API
+    ├── BatchCallError                     a call of the Message Batches API failed: ``failure``
     ├── JournalError                       the journal cannot be opened or written
     │   ├── JournalLockedError             another process uses it
     │   ├── JournalMismatchError           it belongs to another input, model or request
@@ -67,6 +68,21 @@ class AccountLimitsError(HeadwayError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.failure)
+
+
+class BatchCallError(HeadwayError):
+    """A call of the Message Batches API failed, once: nothing was tried again."""
+
+    def __init__(self, failure: Failure, doing: str) -> None:
+        super().__init__(failure, doing)
+        self.failure = failure
+        """What the API answered, or what went wrong on the way."""
+        self.doing = doing
+        """``creating a batch of 512 requests``."""
+
+    def __str__(self) -> str:
+        said = f"{self.doing}: {self.failure}"
+        return f"{said}{'' if said.endswith('.') else '.'} {self.failure.remedy}"
 
 
 class JournalError(HeadwayError):
