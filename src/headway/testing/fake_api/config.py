@@ -101,6 +101,15 @@ class FakeConfig:
     """Limit of Files API calls (the real one has about 500); ``None``: unlimited."""
     file_quota: int = 1_000_000_000_000
     """Bytes that all files together may have."""
+    batch_seconds: float = 1.0
+    """How long a batch is processed, by the server's clock. Its requests are done one after another within that
+    time: what a cancellation or the end of the 24 hours finds undone is canceled or expired."""
+    batch_time_scale: float = 1.0
+    """Seconds that pass for batches (processing, expiry, archiving, their time stamps) in one second of the loop."""
+    batches_per_minute: float | None = None
+    """Limit of calls of the Batches API (the real one has 1,000 and more); ``None``: unlimited."""
+    batch_queue: int | None = None
+    """Requests that may be waiting in batches altogether (the real one has 200,000 and more); ``None``: unlimited."""
     too_large_as_page: bool = False
     """A body over 32 MB is refused by the gateway's HTML page instead of the API's JSON."""
     max_in_flight: int | None = None
@@ -112,6 +121,10 @@ class FakeConfig:
     """Whether a request with tools and a free choice is answered with a call of the first one, until its last
     turn brings a result: for agents in a loop. A ``tool_choice`` that forces a tool is always obeyed."""
     organization_id: str = "org-fake"
+
+    def __post_init__(self) -> None:
+        if not (self.batch_seconds >= 0 and self.batch_time_scale > 0):
+            raise ValueError("FakeConfig: batch_seconds must be at least 0, batch_time_scale above 0")
 
     def group_of(self, model: Model) -> str:
         """Whose limits a model counts against."""

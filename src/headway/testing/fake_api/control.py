@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final, cast
 
+from headway.testing.fake_api.batch_work import let_all_end
 from headway.testing.fake_api.exchange import Exchange
 from headway.testing.fake_api.fault_file import parse_faults
 from headway.testing.fake_api.limits import FakeLimits
@@ -28,6 +29,7 @@ async def answer_control(site: Site, exchange: Exchange, method: str, path: str)
 def _act(site: Site, method: str, name: str, raw: bytes) -> object:
     match (method, name):
         case ("GET", "stats"):
+            let_all_end(site)
             return site.stats().to_json()
         case ("GET", "config"):
             return to_plain(site.config)

@@ -101,6 +101,12 @@ class Exchange:
         """The clean end of a chunked body."""
         self._write(b"0\r\n\r\n")
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of the answer that still wait for the client to read."""
+        transport = self.request.transport
+        return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+
     def break_off(self, how: Literal["fin", "rst"]) -> None:
         """End the connection: in order, so that the client misses the rest, or by a reset."""
         self.keep_alive = False

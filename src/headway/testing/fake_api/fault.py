@@ -51,6 +51,12 @@ class FaultKind(StrEnum):
     """Changes the headers of an otherwise normal answer: ``headers`` (null removes one), ``retry_after``."""
     HEADERS_MISSING = "headers_missing"
     """No ``anthropic-ratelimit-*`` and ``retry-after`` headers."""
+    EXPIRED = "expired"
+    """Batch items only: it expires undone, whenever its batch ends."""
+    LOST = "lost"
+    """Batch items only: it is done and billed, but its line is missing in the results."""
+    STRANGER = "stranger"
+    """Batch items only: its line bears another ``custom_id``, ``stranger-`` and its own."""
     LIMITS = "limits"
     """In the window other limits are in force: ``limits``, or ``scale`` times the usual ones."""
     TENANT = "tenant"
@@ -67,6 +73,18 @@ ENVIRONMENT_KINDS: Final = frozenset({FaultKind.LIMITS, FaultKind.TENANT})
 """They change the account, not a request."""
 HEADER_KINDS: Final = frozenset({FaultKind.HEADERS, FaultKind.HEADERS_MISSING})
 """They change headers and let later rules decide on the answer."""
+
+ITEM_KINDS: Final = frozenset({FaultKind.EXPIRED, FaultKind.LOST, FaultKind.STRANGER})
+"""Meaningful only for an item of a batch."""
+_OF_ITEMS: Final = ITEM_KINDS | {
+    FaultKind.STATUS,
+    FaultKind.STOP,
+    FaultKind.BODY_MALFORMED,
+    FaultKind.BODY_SHAPE,
+}
+Endpoint = Literal[
+    "messages", "batch_create", "batch_retrieve", "batch_list", "batch_cancel", "batch_results", "batch_item"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,10 @@ class FaultRule:
     since: Literal["first_request", "server_start"] = "first_request"
     model: str | None = None
     """Only this model id."""
+    endpoint: Endpoint = "messages"
+    """Which calls it strikes; ``batch_item``: the requests in batches, where ``status`` means errored,
+    ``body_malformed`` and ``body_shape`` spoil the line, and chance and ``attempts`` count how often an item's job
+    was in a batch. Of the other batch calls ``job`` is the batch's id, and ``attempts`` counts such calls."""
     job: str | None = None
     """Only jobs whose identity (``x-fake-job``, ``metadata.user_id``) matches this shell pattern."""
     attempts: Literal["all", "first", "retries"] = "all"
@@ -137,12 +159,16 @@ class FaultRule:
                 raise ValueError(f"{name} must be {rule}, not {getattr(self, name)!r}")
         if self.kind is FaultKind.LIMITS and (self.limits is None) == (self.scale is None):
             raise ValueError("limits: a rule of kind 'limits' needs either limits or scale")
+        of_item = self.endpoint == "batch_item"
+        if (self.kind in ITEM_KINDS and not of_item) or (of_item and self.kind not in _OF_ITEMS):
+            raise ValueError(f"endpoint: {self.kind.value} does not happen to {self.endpoint}")
 
     @property
     def everybody(self) -> bool:
         """Whether it hits every request of its window: an outage."""
         return (
             self.kind in {FaultKind.STATUS, FaultKind.RESET, FaultKind.HANG}
+            and self.endpoint == "messages"
             and self.probability == 1.0
             and self.attempts == "all"
             and self.count is None

@@ -11,6 +11,7 @@ from headway.testing.fake_api.fault import (
     ENVIRONMENT_KINDS,
     HEADER_KINDS,
     STREAM_KINDS,
+    Endpoint,
     FaultKind,
     FaultRule,
 )
@@ -29,6 +30,7 @@ class Asked:
     """Seconds."""
     since_server_start: float
     """Seconds."""
+    endpoint: Endpoint = "messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ def _concerns(rule: FaultRule, asked: Asked) -> bool:
     if rule.kind in BODY_KINDS and asked.stream:
         return False
     return (
-        (rule.model is None or rule.model == asked.model)
+        rule.endpoint == asked.endpoint
+        and (rule.model is None or rule.model == asked.model)
         and (rule.stream is None or rule.stream == asked.stream)
         and (rule.attempts == "all" or (rule.attempts == "first") == (asked.attempt == 1))
         and (rule.job is None or fnmatchcase(asked.job, rule.job))

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 
+from headway.testing.fake_api.answering import send_body, send_error
 from headway.testing.fake_api.exchange import Exchange, GoneError
 from headway.testing.fake_api.fault import FaultKind, FaultRule
 from headway.testing.fake_api.fault_plan import Asked, Verdict
@@ -17,7 +18,7 @@ from headway.testing.fake_api.rate_headers import Headers
 from headway.testing.fake_api.reply import Reply, compose
 from headway.testing.fake_api.site import Site
 from headway.testing.fake_api.stream import Performance, play
-from headway.testing.fake_api.wire_error import WireError, comes_as_page, gateway_page, usual_error
+from headway.testing.fake_api.wire_error import WireError, usual_error
 from headway.testing.fake_api.wording import message
 
 _IN_PLACE_OF_REPLY = frozenset({FaultKind.STATUS, FaultKind.RESET, FaultKind.HANG})
@@ -164,21 +165,8 @@ class _Visit:
         self.recorder.answered(self.site.now(), 0)
 
     def _error(self, error: WireError, headers: Headers, fault: FaultRule | None = None) -> None:
-        if fault is None:
-            page = error.status == 413 and self.site.config.too_large_as_page
-        else:
-            page = comes_as_page(error.status, error.error_code) if fault.html is None else fault.html
-        content_type = "text/html" if page else "application/json"
-        whole = self.site.base_headers(self.exchange.request_id, content_type) | headers
-        body = gateway_page(error.status) if page else error.body(self.exchange.request_id)
-        if page:
-            del whole["request-id"]
-        if fault is not None:
-            whole = self.site.alter(whole, (fault,))
-            body = body if fault.body is None else fault.body.encode()
-        whole = self.site.alter(whole, self.verdict.header_faults)
-        self.exchange.answer(error.status, whole, body)
-        self.recorder.answered(self.site.now(), error.status, "html" if page else error.error_type)
+        kind = send_error(self.site, self.exchange, error, headers, (fault, self.verdict.header_faults))
+        self.recorder.answered(self.site.now(), error.status, kind)
 
     async def _reply(
         self, call: Call, ledger: Ledger, reply: Reply, at_admission: Headers | None, admitted: float
@@ -199,33 +187,12 @@ class _Visit:
         if streamed:
             whole = await play(self.site, Performance(self.exchange, call, reply, headers, message_id, fault))
         else:
-            whole = self._send_body(headers, json.dumps(content).encode(), fault)
+            whole = send_body(self.exchange, headers, json.dumps(content).encode(), fault)
         now = self.site.now()
         self.recorder.answered(now, 200)
         if whole:
             tokens = (call.input_tokens, reply.output_tokens)
             self.recorder.succeeded(now, call.job, tokens, self.exchange.arrived)
-
-    def _send_body(self, headers: Headers, body: bytes, fault: FaultRule | None) -> bool:
-        """Send a JSON reply, or what a fault makes of it; whether it was whole and good."""
-        exchange = self.exchange
-        match fault.kind if fault else None:
-            case FaultKind.BODY_CUT:
-                assert fault is not None
-                exchange.half_answer(200, headers, body, len(body) // 2)
-                exchange.break_off(fault.how)
-            case FaultKind.BODY_TRUNCATED:
-                exchange.answer(200, headers, body[: len(body) // 2])
-            case FaultKind.BODY_MALFORMED:
-                exchange.answer(200, headers, b'{"type": "message", oops')
-            case FaultKind.BODY_HTML:
-                exchange.answer(200, headers | {"content-type": "text/html"}, gateway_page(200))
-            case FaultKind.BODY_SHAPE:
-                exchange.answer(200, headers, b"{}")
-            case _:
-                exchange.answer(200, headers, body)
-                return fault is None or fault.kind is not FaultKind.STREAM_JSON
-        return False
 
 
 _WHOLE_BODY = frozenset({FaultKind.BODY_HTML, FaultKind.BODY_SHAPE, FaultKind.STREAM_JSON})

@@ -36,6 +36,12 @@ class Recorder:
         self.attempts: Counter[str] = Counter()
         self.successes: Counter[str] = Counter()
         self.billed: Counter[str] = Counter()
+        self.batch_calls: Counter[tuple[str, str]] = Counter()
+        """By endpoint and batch."""
+        self.batch_attempts: Counter[str] = Counter()
+        self.batch_billed: Counter[str] = Counter()
+        self.batch_input_tokens = 0.0
+        self.batch_output_tokens = 0.0
         self.client_disconnects = 0
         self.in_flight = 0
         self.in_flight_max = 0
@@ -84,6 +90,13 @@ class Recorder:
         tally.input_tokens += input_tokens
         tally.output_tokens += output_tokens
 
+    def billed_in_batch(self, job: str, input_tokens: float, output_tokens: float) -> None:
+        """A request of a batch has been answered; it is billed, at half the price."""
+        self.billed[job] += 1
+        self.batch_billed[job] += 1
+        self.batch_input_tokens += input_tokens
+        self.batch_output_tokens += output_tokens
+
     def succeeded(self, now: float, job: str, tokens: tuple[int, int], arrived: float) -> None:
         """A whole good reply has been sent; ``tokens`` are (input, output)."""
         self.successes[job] += 1
@@ -111,6 +124,9 @@ class Recorder:
             attempts=dict(self.attempts),
             successes=dict(self.successes),
             billed=dict(self.billed),
+            batch_billed=dict(self.batch_billed),
+            batch_input_tokens=self.batch_input_tokens,
+            batch_output_tokens=self.batch_output_tokens,
             client_disconnects=self.client_disconnects,
             in_flight_max=self.in_flight_max,
             input_tokens=self.input_tokens,

@@ -38,7 +38,7 @@ class RemoteAPI:
         self._call("POST", "faults", to_plain(faults))
 
     def pass_time(self, seconds: float) -> None:
-        """Move the server's clock on, so that files expire; limits and latencies do not notice."""
+        """Move the server's clock on, so that files and batches expire; limits and latencies do not notice."""
         self._call("POST", "time", {"seconds": seconds})
 
     def reset(self) -> None:

@@ -1,7 +1,9 @@
-"""Which endpoint answers which path. Another endpoint (batches) is another case here."""
+"""Which endpoint answers which path."""
 
 from __future__ import annotations
 
+from headway.testing.fake_api.batches import PREFIX as BATCHES
+from headway.testing.fake_api.batches import answer_batches
 from headway.testing.fake_api.control import PREFIX, answer_control
 from headway.testing.fake_api.counting import answer_count
 from headway.testing.fake_api.exchange import Exchange
@@ -44,6 +46,9 @@ async def _dispatch_rest(site: Site, exchange: Exchange, method: str, path: str)
     check_key(exchange, site.config)
     if method == "POST" and path == "/v1/messages/count_tokens":
         await answer_count(site, exchange)
+        return
+    if path == BATCHES or path.startswith(BATCHES + "/"):
+        await answer_batches(site, exchange, method, path)
         return
     if path == FILES or path.startswith(FILES + "/"):
         await answer_files(site, exchange, method, path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
+from headway.testing.fake_api.batch_work import let_all_end
 from headway.testing.fake_api.config import FakeConfig
 from headway.testing.fake_api.exchange import Exchange, GoneError, Sent
 from headway.testing.fake_api.fault import FaultRule
@@ -67,6 +68,7 @@ class FakeAPI:
     @property
     def stats(self) -> FakeStats:
         """A snapshot of everything seen so far."""
+        let_all_end(self._running)
         return self._running.stats()
 
     def set_limits(self, limits: FakeLimits, group: str | None = None) -> None:
@@ -83,7 +85,7 @@ class FakeAPI:
         self._running.set_faults(faults)
 
     def pass_time(self, seconds: float) -> None:
-        """Move the server's clock on, so that files expire; limits and latencies do not notice."""
+        """Move the server's clock on, so that files and batches expire; limits and latencies do not notice."""
         self._running.pass_time(seconds)
 
     def reset(self) -> None:

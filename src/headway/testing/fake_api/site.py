@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from headway.testing.fake_api.account import Account
+from headway.testing.fake_api.batch_store import BatchStore
 from headway.testing.fake_api.bound import Window
 from headway.testing.fake_api.config import FakeConfig
 from headway.testing.fake_api.exchange import Exchange
@@ -46,6 +47,9 @@ class Site:
         self.filing: Ledger | None = None
         self.files = FileStore(self.wall, self.config.file_quota)
         self.threads = Threads()
+        self.batching: Ledger | None = None
+        self.batches = BatchStore(self._batch_time)
+        self._epoch = time.time()
 
     def next_id(self) -> str:
         """``req_…``, unique on this server."""
@@ -73,7 +77,8 @@ class Site:
     def stats(self) -> FakeStats:
         """A snapshot."""
         windows = tuple(Window(start, end) for start, end in outages(self.config.faults))
-        return self.recorder.snapshot(self.account.stats(self.now()), windows)
+        seen = self.recorder.snapshot(self.account.stats(self.now()), windows)
+        return replace(seen, batches=self.batches.stats())
 
     def base_headers(self, request_id: str, content_type: str = "application/json") -> Headers:
         """The headers of every answer."""
@@ -87,6 +92,11 @@ class Site:
     def wall(self) -> float:
         """The server's clock, epoch seconds."""
         return time.time() + self.config.headers.clock_skew + self.passed
+
+    def _batch_time(self) -> float:
+        """The clock of batches, epoch seconds: it goes with the loop's, virtual or not, at its own speed."""
+        elapsed = (self.now() - self.started) * self.config.batch_time_scale
+        return self._epoch + self.config.headers.clock_skew + self.passed + elapsed
 
     def rate_headers(self, ledger: Ledger, at: float, error: bool = False) -> Headers:
         """``anthropic-ratelimit-*`` for the levels at the loop time ``at``."""
@@ -127,5 +137,5 @@ class Site:
 
     def answer_error(self, exchange: Exchange, error: WireError, extra: Headers | None = None) -> None:
         """An error answer with the API's JSON body."""
-        headers = self.base_headers(exchange.request_id) | (extra or {})
+        headers = self.base_headers(exchange.request_id) | error.headers | (extra or {})
         exchange.answer(error.status, headers, error.body(exchange.request_id))

@@ -40,6 +40,8 @@ class WireError(Exception):
     message: str
     error_code: str | None = None
     details: dict[str, object] = field(default_factory=dict[str, object])
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    """What it brings along."""
 
     def body(self, request_id: str) -> bytes:
         """``{"type": "error", "error": {…}, "request_id": …}``."""
