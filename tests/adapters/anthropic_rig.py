@@ -67,7 +67,8 @@ async def raw_server(answer: bytes) -> AsyncIterator[str]:
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if b"content-length" in x)
+        sizes = (int(x.split(b":")[1]) for x in head.lower().split(b"\r\n") if b"content-length" in x)
+        length = next(sizes, 0)
         await reader.readexactly(length)
         writer.write(answer)
         await writer.drain()

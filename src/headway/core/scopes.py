@@ -14,9 +14,10 @@ from headway.core.error_kind import Scope
 from headway.core.failure import Failure
 from headway.core.request import Request
 
+WORKSPACE_HEADER: Final = "anthropic-workspace-id"
 _NAMED: Final[dict[Scope, tuple[str, str]]] = {
     Scope.PROFILE: ("user_profile_id", "anthropic-user-profile-id"),
-    Scope.WORKSPACE: ("workspace_id", "anthropic-workspace-id"),
+    Scope.WORKSPACE: ("workspace_id", WORKSPACE_HEADER),
 }
 """The parameter of ``messages.create`` that names one, and the header it travels in."""
 NAMING_HEADERS: Final = frozenset(header for _, header in _NAMED.values())

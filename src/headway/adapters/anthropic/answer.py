@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from headway.adapters.anthropic.failures import rejected, rejection_of
+from headway.adapters.anthropic.structured import MisfitError, parsed
 from headway.core.catalog import region_weight
+from headway.core.error_kind import ErrorKind
+from headway.core.limits import LimitReport
+from headway.core.request import Request
 from headway.core.usage import Usage
+from headway.ports import Rejection, Reply
 
 if TYPE_CHECKING:
     from anthropic.types import Message
+
+
+def unreadable(request: Request, error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
+    """An exception while a 200 was being read."""
+    rejection = rejection_of(error, answering=True, request=request)
+    failure = rejection.failure
+    if failure.status is not None:  # an error event of the API's own
+        return rejection
+    return rejected(failure.kind, failure.message, report, status=200, request_id=request_id)
+
+
+def read_answer(
+    request: Request, message: object, body: str | None, report: LimitReport, request_id: str | None
+) -> Reply | Rejection:
+    """A parsed 200 as a reply, if it is a whole message."""
+    problem = problem_of(message)
+    try:
+        if problem is None:
+            whole = cast("Message", message)
+            body = whole.to_json(indent=None, warnings=False) if body is None else body
+            if request.output_format is not None:
+                whole = parsed(whole, request.output_format)
+            whole._request_id = request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
+            return Reply(whole, body, usage_of(whole), report, whole.stop_reason, request_id)
+    except MisfitError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - an answer that defeats us was sent and billed all the same
+        return unreadable(request, error, report, request_id)
+    return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)
 
 
 def problem_of(message: object) -> str | None:
@@ -56,14 +92,19 @@ def counts_of(usage: object, model: str = "") -> Usage:
 def message_of(body: str) -> Message:
     """The message of a stored body as the SDK makes it: without validation, so that what a newer API adds
     passes. Raises `ValueError` for what is not a JSON object."""
-    from anthropic.types import Message
-
     fields = json.loads(body)
     if isinstance(fields, dict):
-        message = Message.construct(**cast("dict[str, Any]", fields))
-        message._request_id = None  # pyright: ignore[reportPrivateUsage] - documented by the SDK
-        return message
+        return message_with(cast("dict[str, Any]", fields))
     raise ValueError("a stored message must be a JSON object")
+
+
+def message_with(fields: Mapping[str, Any]) -> Message:
+    """The message with these fields, as JSON has them."""
+    from anthropic.types import Message
+
+    message = Message.construct(**fields)
+    message._request_id = None  # pyright: ignore[reportPrivateUsage] - documented by the SDK
+    return message
 
 
 def _is_text(owner: object, name: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio
 
-from headway.adapters.anthropic.answer import message_of, problem_of, usage_of
+from headway.adapters.anthropic.answer import message_of, read_answer, unreadable
+from headway.adapters.anthropic.arguments import arguments_of, prepared
 from headway.adapters.anthropic.connect import (
     RESERVED_FILES,
     fingerprint,
@@ -25,13 +26,13 @@ from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
 from headway.adapters.anthropic.models import AnthropicModels
 from headway.adapters.anthropic.stream_attempt import AnthropicStreamAttempt
-from headway.adapters.anthropic.structured import MisfitError, parsed, with_schema
+from headway.adapters.anthropic.structured import parsed
 from headway.adapters.anthropic.token import TokenSource
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
-from headway.core.limits import NO_REPORT, LimitReport, OnHeaders
+from headway.core.limits import NO_REPORT, OnHeaders
 from headway.core.model_suggestion import suggest
-from headway.core.request import Request, RequestError
+from headway.core.request import Request
 from headway.ports import Rejection, Reply, StreamSource
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
 
+    from headway.adapters.anthropic.batches import AnthropicBatches
+    from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.adapters.anthropic.middleware import SchedulerMiddleware
 
 STREAM_FROM: Final = 21_334
@@ -46,7 +49,6 @@ STREAM_FROM: Final = 21_334
 ``_calculate_nonstreaming_timeout``: 3600 s for 128,000 tokens); such jobs are streamed inside."""
 ADVICE_WITHIN: Final = 5.0
 """Seconds that jobs of an unknown model wait for the list of models; after that the built-in table has to do."""
-_BETA_HEADER: Final = "anthropic-beta"
 
 
 class AnthropicTransport:
@@ -83,13 +85,7 @@ class AnthropicTransport:
 
     def prepare(self, request: Request) -> Request:
         """The request with the schema of its ``output_format`` written out."""
-        config = cast("Mapping[str, object]", request.params.get("output_config") or {})
-        if request.output_format is None or "format" in config:
-            return request
-        try:
-            return replace(request, params=with_schema(request.params, request.output_format))
-        except TypeError as error:
-            raise RequestError("output_format", str(error)) from None
+        return prepared(request)
 
     async def send(
         self, request: Request, *, streamed: bool = False, on_headers: OnHeaders | None = None
@@ -128,26 +124,26 @@ class AnthropicTransport:
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
         try:
-            response = await create(**_arguments(request, self._plain))
+            response = await create(**arguments_of(request, self._plain))
         except ValueError as error:
             if "Streaming is required" in str(error):  # the SDK knows slow models of its own
                 return await self._send_streamed(request)
             raise
         if not hasattr(response, "http_response"):  # a middleware of the client answered by itself
-            return _read(request, response, None, NO_REPORT, None)
+            return read_answer(request, response, None, NO_REPORT, None)
         raw = cast("AsyncAPIResponse[Message]", response)
         report = report_of(request, raw.headers)
         try:
             message = cast("object", await raw.parse())
         except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the body
-            return _unreadable(request, error, report, raw.request_id)
-        return _read(request, message, raw.http_response.text, report, raw.request_id)
+            return unreadable(request, error, report, raw.request_id)
+        return read_answer(request, message, raw.http_response.text, report, raw.request_id)
 
     async def _send_streamed(
         self, request: Request, on_headers: OnHeaders | None = None
     ) -> Reply | Rejection:
         """For scouts, and for answers that may take longer than the API holds a plain response open."""
-        async with self._client.messages.stream(**_arguments(request, self._streamed)) as stream:
+        async with self._client.messages.stream(**arguments_of(request, self._streamed)) as stream:
             headers = stream.response.headers
             report = report_of(request, headers)
             request_id = headers.get("request-id")
@@ -158,18 +154,18 @@ class AnthropicTransport:
                 if on_headers is not None and "json" in headers.get("content-type", ""):
                     # a gateway that does not stream, and nobody asked it to
                     text = (await stream.response.aread()).decode(errors="replace")
-                    return _read(request, message_of(text), text, report, request_id)
+                    return read_answer(request, message_of(text), text, report, request_id)
                 async for event in stream:
                     complete = complete or event.type == "message_stop"
                 message = stream.current_message_snapshot if complete else None
                 if message is not None and on_headers is not None:  # nobody asked for a stream
                     message = message_of(message.to_json(indent=None, warnings=False))
             except Exception as error:  # noqa: BLE001 - whatever breaks here is the fault of the stream
-                return _unreadable(request, error, report, request_id)
+                return unreadable(request, error, report, request_id)
         if message is None:
             problem = "the stream ended before message_stop"
             return rejected(ErrorKind.STREAM_CUT, problem, report, status=200, request_id=request_id)
-        return _read(request, message, None, report, request_id)
+        return read_answer(request, message, None, report, request_id)
 
     async def open_stream(self, request: Request) -> AnthropicStreamAttempt | Rejection:
         """Send one streamed attempt; returns when the headers of a good response have arrived."""
@@ -179,7 +175,7 @@ class AnthropicTransport:
             request = self.prepare(request)
             create = cast("Callable[..., Awaitable[Any]]", self._client.messages.create)
             attempt = AnthropicStreamAttempt(
-                await create(**_arguments(request, self._plain), stream=True), request
+                await create(**arguments_of(request, self._plain), stream=True), request
             )
         except Exception as error:  # noqa: BLE001 - every failure becomes a value; cancellation passes
             rejection = rejection_of(error, request=request, pool_full=pool_is_full(self._client))
@@ -210,6 +206,12 @@ class AnthropicTransport:
             return message
         return parsed(message, request.output_format, strict=False)
 
+    def batches(self, pace: EndpointPace | None = None) -> AnthropicBatches:
+        """The Message Batches API through the same client; ``pace`` if others keep it too."""
+        from headway.adapters.anthropic.batches import AnthropicBatches
+
+        return AnthropicBatches(self._client, pace=pace, token=self._token)
+
     async def aclose(self) -> None:
         """Close the client if it was made for this transport."""
         if self._owner is not None:
@@ -222,51 +224,3 @@ def _streams_alike(client: AsyncAnthropic) -> bool:
     from anthropic import AsyncAnthropic
 
     return type(client) is AsyncAnthropic and not client.middleware
-
-
-def _arguments(request: Request, known: frozenset[str]) -> dict[str, Any]:
-    """Keyword arguments of ``create``; parameters this SDK does not know travel in ``extra_body``."""
-    arguments: dict[str, Any] = {**request.params, **request.options}
-    if betas := arguments.pop("betas", None):
-        arguments["extra_headers"] = _with_betas(betas, arguments.get("extra_headers") or {})
-    unknown = {name: arguments.pop(name) for name in list(arguments) if name not in known}
-    if unknown:
-        arguments["extra_body"] = {**unknown, **(arguments.get("extra_body") or {})}
-    return arguments
-
-
-def _with_betas(betas: object, given: Mapping[str, str]) -> dict[str, str]:
-    """``betas`` of ``client.beta.messages`` as the header it stands for, joined to one that was given."""
-    names = [betas] if isinstance(betas, str) else [str(name) for name in cast("list[object]", betas)]
-    headers = {name: value for name, value in given.items() if name.lower() != _BETA_HEADER}
-    names += [value for name, value in given.items() if name.lower() == _BETA_HEADER]
-    return {**headers, _BETA_HEADER: ",".join(names)}
-
-
-def _unreadable(request: Request, error: Exception, report: LimitReport, request_id: str | None) -> Rejection:
-    """An exception while a 200 was being read."""
-    rejection = rejection_of(error, answering=True, request=request)
-    failure = rejection.failure
-    if failure.status is not None:  # an error event of the API's own
-        return rejection
-    return rejected(failure.kind, failure.message, report, status=200, request_id=request_id)
-
-
-def _read(
-    request: Request, message: object, body: str | None, report: LimitReport, request_id: str | None
-) -> Reply | Rejection:
-    """A parsed 200 as a reply, if it is a whole message."""
-    problem = problem_of(message)
-    try:
-        if problem is None:
-            whole = cast("Message", message)
-            body = whole.to_json(indent=None, warnings=False) if body is None else body
-            if request.output_format is not None:
-                whole = parsed(whole, request.output_format)
-            whole._request_id = request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
-            return Reply(whole, body, usage_of(whole), report, whole.stop_reason, request_id)
-    except MisfitError as error:
-        problem = str(error)
-    except Exception as error:  # noqa: BLE001 - an answer that defeats us was sent and billed all the same
-        return _unreadable(request, error, report, request_id)
-    return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)
