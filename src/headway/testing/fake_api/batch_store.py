@@ -176,7 +176,8 @@ class BatchStore:
 
     def waiting(self) -> int:
         """Requests in batches that have not ended."""
-        return sum(len(batch.requests) for batch in self._batches.values() if not batch.ended)
+        now = self.now()
+        return sum(len(batch.requests) for batch in self._batches.values() if now < batch.ends_at)
 
     def stats(self) -> dict[str, BatchStats]:
         """Every batch ever created, the oldest first."""
