@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from headway import __version__
+from headway.cli.batches_options import batches
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.results_options import results
@@ -120,6 +121,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 
 app.command()(results)
+app.add_typer(batches)
 
 
 @app.command()

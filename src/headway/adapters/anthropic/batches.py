@@ -113,6 +113,12 @@ class AnthropicBatches:
 
     async def results(self, batch_id: str) -> AsyncGenerator[BatchResult]:
         """The results of an ended batch, as they are read."""
+        async with aclosing(self.lines(batch_id)) as lines:
+            async for line in lines:
+                yield result_of(line)
+
+    async def lines(self, batch_id: str) -> AsyncGenerator[bytes]:
+        """The lines of its results as the API writes them, without the line ends."""
         doing = f"reading the results of batch {batch_id}"
         info = await self.look(batch_id)
         if info.status != "ended":
@@ -131,9 +137,9 @@ class AnthropicBatches:
 
         response = await self._call("GET", doing, open_results)
         try:
-            async with aclosing(_results(response, doing)) as results:
-                async for result in results:
-                    yield result
+            async with aclosing(_lines(response, doing)) as lines:
+                async for line in lines:
+                    yield line
         finally:
             await response.aclose()
 
@@ -162,14 +168,14 @@ class AnthropicBatches:
         raise BatchCallError(failure, doing)
 
 
-async def _results(response: httpx2.Response, doing: str) -> AsyncGenerator[BatchResult]:
+async def _lines(response: httpx2.Response, doing: str) -> AsyncGenerator[bytes]:
     try:
         if "html" in response.headers.get("content-type", ""):
             failure = failure_of(ErrorKind.MALFORMED, "status 200, but the body is a page, not results")
         else:
             async with aclosing(lines_of(response.aiter_bytes())) as lines:
                 async for line in lines:
-                    yield result_of(line)
+                    yield line
             return
     except Exception as error:  # noqa: BLE001 - every failure becomes one of ours; cancellation passes
         failure = rejection_of(error, answering=True).failure
