@@ -212,7 +212,7 @@ def demo(
 
 
 @app.command("fake-api")
-def fake_api(
+def fake_api(  # noqa: PLR0917 - one parameter per option
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8787,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     limits: Annotated[
@@ -237,10 +237,18 @@ def fake_api(
         typer.Option(metavar="FILE", help="A JSON file, or presets: storm, mixed:5, tenant, cut …"),
     ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Same seed, same faults and replies.")] = 0,
+    batch_seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long a message batch takes, by its own clock.")
+    ] = 1.0,
+    batch_scale: Annotated[
+        float, typer.Option(metavar="FACTOR", help="Seconds that pass for batches in one second.")
+    ] = 1.0,
 ) -> None:
     """A Claude Messages API on this machine, with real limits and the faults you ask for."""
     from headway.cli import fake_api_command
 
     fake_api_command.serve_fake_api(
-        fake_api_command.FakeOptions(host, port, limits, burst, latency, output, faults, seed)
+        fake_api_command.FakeOptions(
+            host, port, limits, burst, latency, output, faults, seed, batch_seconds, batch_scale
+        )
     )

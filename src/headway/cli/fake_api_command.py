@@ -22,6 +22,8 @@ class FakeOptions:
     output: str | None = None
     faults: str | None = None
     seed: int = 0
+    batch_seconds: float = 1.0
+    batch_scale: float = 1.0
 
 
 def serve_fake_api(options: FakeOptions) -> None:
@@ -38,7 +40,12 @@ def serve_fake_api(options: FakeOptions) -> None:
 
 
 def _config(options: FakeOptions) -> FakeConfig:
-    config = FakeConfig(limits=parse_limits(options.limits, options.burst), seed=options.seed)
+    config = FakeConfig(
+        limits=parse_limits(options.limits, options.burst),
+        seed=options.seed,
+        batch_seconds=options.batch_seconds,
+        batch_time_scale=options.batch_scale,
+    )
     if options.latency:
         config = replace(config, latency=parse_latency(options.latency))
     if options.output:

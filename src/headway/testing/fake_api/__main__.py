@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--latency", help="ttft=0.5,speed=80,jitter=0.2,refusal=0.05 or instant")
     add("--output", help="mean=50,sigma=0.6: tokens of a reply, lognormal")
     add("--faults", help="a preset (storm, mixed:5, tenant, cut …) or a JSON file")
+    add("--batch-seconds", type=float, help="how long a message batch takes, by the server's clock (1)")
+    add("--batch-scale", type=float, help="seconds that pass for batches in one second (1)")
     add("--seed", type=int, default=0)
     add("--config", help="JSON of a FakeConfig: a file, or - for the first line of standard input")
     add("--stop-with-stdin", action="store_true", help="stop when standard input is closed")
@@ -50,6 +52,10 @@ def _config(arguments: argparse.Namespace) -> FakeConfig:
         config = replace(config, output=OutputLength(**pairs))
     if arguments.faults:
         config = replace(config, faults=load_faults(arguments.faults))
+    if arguments.batch_seconds is not None:
+        config = replace(config, batch_seconds=arguments.batch_seconds)
+    if arguments.batch_scale is not None:
+        config = replace(config, batch_time_scale=arguments.batch_scale)
     return config
 
 
