@@ -164,8 +164,9 @@ async def test_a_failed_creation_is_made_once_and_tells_whether_it_may_exist(
     assert "secret" not in repr(caught.value)
 
 
-async def test_results_that_break_off_can_be_read_again(start: Start):
-    cut = FaultRule(FaultKind.BODY_CUT, endpoint="batch_results", attempts="first")
+@pytest.mark.parametrize("how", [FaultKind.BODY_CUT, FaultKind.BODY_TRUNCATED])
+async def test_results_that_break_off_can_be_read_again(start: Start, how: FaultKind):
+    cut = FaultRule(how, endpoint="batch_results", attempts="first")
     page = FaultRule(FaultKind.BODY_HTML, endpoint="batch_results", count=1)
     rig = await start(cut, page, batch_seconds=0.0)
     batches = rig.transport.batches()

@@ -20,8 +20,13 @@ _ID: Final = re.compile(rb'\s*\{\s*"custom_id"\s*:\s*"([a-zA-Z0-9_-]{1,64})"')
 _Fields = Mapping[str, Any]
 
 
+class CutOffError(Exception):
+    """The results ended in the middle of a line, though their length seemed right."""
+
+
 async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """The lines of a body that are not empty. Only a line feed ends one: JSON text may hold U+2028 and the like."""
+    """The lines of a body that are not empty. Only a line feed ends one: JSON text may hold U+2028 and the like.
+    Raises `CutOffError` at the end of a body that stops short."""
     parts: list[bytes] = []
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
@@ -30,8 +35,18 @@ async def lines_of(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
             if line := b"".join(parts).strip():
                 yield line
             parts = [other]
-    if line := b"".join(parts).strip():
+    if line := b"".join(parts).strip():  # without a line feed
+        if not _is_json(line):
+            raise CutOffError
         yield line
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def result_of(line: bytes) -> BatchResult:

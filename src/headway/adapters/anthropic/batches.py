@@ -19,7 +19,7 @@ from anyio import to_thread
 
 from headway.adapters.anthropic.answer import read_answer
 from headway.adapters.anthropic.arguments import item_of
-from headway.adapters.anthropic.batch_lines import lines_of, result_of
+from headway.adapters.anthropic.batch_lines import CutOffError, lines_of, result_of
 from headway.adapters.anthropic.endpoints import EndpointPace
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.loops import move_to_this_loop
@@ -177,6 +177,8 @@ async def _lines(response: httpx2.Response, doing: str) -> AsyncGenerator[bytes]
                 async for line in lines:
                     yield line
             return
+    except CutOffError:
+        failure = failure_of(ErrorKind.STREAM_CUT, "the results end in the middle of a line")
     except Exception as error:  # noqa: BLE001 - every failure becomes one of ours; cancellation passes
         failure = rejection_of(error, answering=True).failure
     raise BatchCallError(failure, doing)
