@@ -203,15 +203,17 @@ def test_a_level_that_rests_at_the_highest_ever_seen_is_a_full_bucket_and_no_ten
     assert mirror.cap == pytest.approx(12_000, abs=50)
 
 
-def test_a_tenant_beside_a_bucket_that_was_never_seen_fuller_is_still_one():
-    mirror = told()
-    mirror.level = server = 8000.0
+@pytest.mark.parametrize("scale", [1, 100])
+def test_a_tenant_beside_a_bucket_that_was_never_seen_fuller_is_still_one(scale: int):
+    mirror = told(60_000 * scale)
+    mirror.level = server = 8000.0 * scale
     now = 0.0
     for _ in range(28):
-        mark = mirror.charge(300, now)
-        server += 100 - 300  # of 250 that come in, 150 are somebody else's
+        mark = mirror.charge(300 * scale, now)
+        server += (100 - 300) * scale  # of 250 that come in, 150 are somebody else's
         now += 0.25
         mirror.touch(now)
-        mirror.read(Bucket(60_000, 1000 * math.floor(server / 1000 + 0.5)), mark, now, PATIENCE)
-    assert mirror.others == pytest.approx(600, abs=200)
-    assert mirror.cap == 10_000
+        header = Bucket(60_000 * scale, 1000 * math.floor(server / 1000 + 0.5))
+        mirror.read(header, mark, now, PATIENCE)
+    assert mirror.others == pytest.approx(600 * scale, rel=1 / 3)
+    assert mirror.cap == 10_000 * scale

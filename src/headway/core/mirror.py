@@ -62,9 +62,11 @@ RESET_RESOLUTION: Final = 2.0
 FULL_FOR: Final = 0.3
 """Seconds that a bucket must seem full before a job bigger than it is sent."""
 PLATEAU: Final = 8.0
-"""Roundings of a header: so far others must seem to have held the level where it is, at the highest that was ever
-seen, before we believe that the bucket is full there, and shallower than we thought. (Others of nine tenths of the
+"""Roundings of a header: so much others must seem to have taken while the level was the highest ever seen and did not
+move, before we believe that the bucket is full there, and shallower than we thought. (Others of nine tenths of the
 limit can look like this for a while; sending shows it.)"""
+PLATEAU_TIME: Final = 3.0
+"""Seconds of the limit: the same for large limits, of which a rounding is little."""
 FIRST_DEPTH: Final = 1.0
 """Seconds of the limit: the shallowest bucket the documentation speaks of ("60 RPM may be enforced as 1/s");
 believed until a header shows a deeper one."""
@@ -280,8 +282,8 @@ class Mirror:
 
     def _rests_at_top(self, remaining: float, mark: Mark, error: float, dt: float) -> bool:
         """Whether the level has not risen from the highest ever seen although it long should have."""
-        if remaining + mark.late + self.unit < self._top or remaining > self._top:
-            self._held = 0.0
+        if remaining > self._top or remaining + mark.amount + self.unit < self._top:
+            self._top, self._held = max(remaining, self._top), 0.0
+            return False
         self._held += max(self.others * dt - error, 0.0)
-        self._top = max(remaining, self._top)
-        return self._top >= 2 * self.unit and self._held >= PLATEAU * self.unit
+        return self._top >= 2 * self.unit and self._held >= max(PLATEAU * self.unit, PLATEAU_TIME * self.rate)
