@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from headway.core.follow_up import FollowUp
     from headway.core.job import Attempt, JobRecord, JobState, Priority
     from headway.core.limits import Limits
-    from headway.core.model_facts import Price
+    from headway.core.price import Price
     from headway.core.request import Request, RequestError
     from headway.core.retry import RetryPolicy
     from headway.core.scopes import DeadScope
@@ -107,7 +107,7 @@ _HOME: Final[dict[str, str]] = {
     "NotSentError": "adapters.anthropic",
     "Outcome": "runtime.handle",
     "Outcomes": "runtime.outcomes",
-    "Price": "core.model_facts",
+    "Price": "core.price",
     "Priority": "core.job",
     "QueueFullError": "errors",
     "RepairPolicy": "preflight.policy",

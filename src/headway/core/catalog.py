@@ -13,8 +13,9 @@ from typing import Final
 
 from headway.core.faults import RequestError
 from headway.core.listed_model import ListedModel
-from headway.core.model_facts import AS_OF, MODELS, ModelFacts, Price
+from headway.core.model_facts import AS_OF, MODELS, ModelFacts
 from headway.core.nearest import nearest_names
+from headway.core.price import Price, PricedLane
 from headway.core.retired_models import RETIRED, RetiredModel
 from headway.core.usage import Usage
 
@@ -49,10 +50,10 @@ class Catalog:
         facts = self.find(model)
         return facts.group if facts else model
 
-    def cost(self, model: str, usage: Usage) -> float | None:
+    def cost(self, model: str, usage: Usage, lane: PricedLane = "live") -> float | None:
         """USD of one answer; ``None`` when the model's price is unknown."""
         facts = self.find(model)
-        return facts.price.cost(usage) if facts and facts.price else None
+        return facts.price.cost(usage, lane) if facts and facts.price else None
 
     def retired(self, model: str) -> RetiredModel | None:
         """What is known of a model that is gone, by the Models API or by the table of retired ones."""
@@ -217,9 +218,9 @@ def region_weight(model: str, region: str | None) -> float:
     return US_WEIGHT if region == "us" and not generation_4_5 else 1.0
 
 
-def cost_of(model: str, usage: Usage) -> float | None:
+def cost_of(model: str, usage: Usage, lane: PricedLane = "live") -> float | None:
     """USD of one answer at list price; ``None`` when the model's price is unknown."""
-    return BUILT_IN.cost(model, usage)
+    return BUILT_IN.cost(model, usage, lane)
 
 
 def resolve_model(name: str, catalog: Catalog = BUILT_IN) -> str:

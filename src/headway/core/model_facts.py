@@ -12,36 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
-from headway.core.usage import Usage
+from headway.core.price import Price
 
 AS_OF: Final = "2026-11-22"
 """The date of this table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD per million tokens."""
-
-    input: float
-    output: float
-    cache_read: float
-    long_prompt: tuple[int, float, float] | None = None
-    """(tokens, input, output): the price of prompts above so many tokens."""
-
-    def cost(self, usage: Usage) -> float:
-        """USD for one answer. Cache writes cost 1.25 times the input price, for one hour twice."""
-        price_in, price_out = self.input, self.output
-        if self.long_prompt and usage.true_input > self.long_prompt[0]:
-            _, price_in, price_out = self.long_prompt
-        cache_read = self.cache_read * price_in / self.input
-        total = (
-            usage.input * price_in
-            + usage.cache_write * price_in * 1.25
-            + usage.cache_write_1h * price_in * 2
-            + usage.cache_read * cache_read
-            + usage.output * price_out
-        )
-        return total / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Final
 
 PRIORITY: Final = "priority"
 """``usage.service_tier`` of an answer that Priority Tier gave."""
+FAST: Final = "fast"
+"""``usage.speed`` of an answer in fast mode."""
 _CACHE_WRITE: Final = 1.25
 _CACHE_WRITE_1H: Final = 2.0
 _CACHE_READ: Final = 0.1
@@ -31,7 +33,11 @@ class Usage:
     service_tier: str = ""
     """Who gave the answer: ``standard``, ``priority`` or ``batch``. Empty: unknown, or several."""
     region_weight: float = 1.0
-    """In Priority Tier: what a token weighs because of the region that was asked for (`region_weight`)."""
+    """What a token weighs, in price and in Priority Tier, because of the region that answered (`region_weight`)."""
+    speed: str = ""
+    """``standard`` or ``fast``, as the answer says. Empty: unknown."""
+    web_searches: int = 0
+    """Searches of the server tool: they cost a fee each."""
 
     @property
     def limited_input(self) -> int:
@@ -70,6 +76,9 @@ class Usage:
             self.cache_write_1h + other.cache_write_1h,
             self.cache_read + other.cache_read,
             self.service_tier if self.service_tier == other.service_tier else "",
+            max(self.region_weight, other.region_weight),
+            self.speed if self.speed == other.speed else FAST if FAST in (self.speed, other.speed) else "",
+            self.web_searches + other.web_searches,
         )
 
     def at_least(self, other: Usage) -> Usage:
@@ -82,6 +91,8 @@ class Usage:
             max(self.cache_read, other.cache_read),
             other.service_tier or self.service_tier,
             max(self.region_weight, other.region_weight),
+            other.speed or self.speed,
+            max(self.web_searches, other.web_searches),
         )
 
 

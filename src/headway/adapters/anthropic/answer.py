@@ -86,6 +86,8 @@ def counts_of(usage: object, model: str = "") -> Usage:
         cache_read=_count(usage, "cache_read_input_tokens"),
         service_tier=_word(usage, "service_tier"),
         region_weight=region_weight(model, _word(usage, "inference_geo")),
+        speed=_word(usage, "speed"),
+        web_searches=_count(getattr(usage, "server_tool_use", None), "web_search_requests"),
     )
 
 
