@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from headway.core.request import Request, RequestError
     from headway.core.retry import RetryPolicy
     from headway.core.scopes import DeadScope
+    from headway.core.spend import SpendCap, SpendStatus
     from headway.core.usage import Usage
     from headway.errors import (
         AccountLimitsError,
@@ -120,6 +121,8 @@ _HOME: Final[dict[str, str]] = {
     "Scheduler": "scheduler",
     "SchedulerClosedError": "errors",
     "Scope": "core.error_kind",
+    "SpendCap": "core.spend",
+    "SpendStatus": "core.spend",
     "Status": "runtime.status",
     "StoppedError": "errors",
     "StreamInterruptedError": "errors",
@@ -180,6 +183,8 @@ __all__ = [
     "Scheduler",
     "SchedulerClosedError",
     "Scope",
+    "SpendCap",
+    "SpendStatus",
     "Status",
     "StoppedError",
     "StreamInterruptedError",

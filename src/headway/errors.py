@@ -175,6 +175,7 @@ _CLASS: dict[ErrorKind, type[JobFailedError]] = {
     ),
     ErrorKind.AUTHENTICATION: AuthenticationError,
     ErrorKind.BILLING: BillingError,
+    ErrorKind.SPEND_CAP: BillingError,
     ErrorKind.ACCOUNT_HOLD: BillingError,
     ErrorKind.STREAM_INTERRUPTED: StreamInterruptedError,
     ErrorKind.DEADLINE: JobExpiredError,

@@ -14,7 +14,8 @@ from headway.core.account_limits import AccountLimits
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.limits import Limits
-from headway.core.scopes import DeadScope
+from headway.core.scopes import ACCOUNT, DeadScope
+from headway.core.spend import SpendCap
 from headway.errors import QueueFullError, SchedulerClosedError
 from headway.runtime.clock import loop_time
 from headway.runtime.engine import Engine
@@ -26,7 +27,7 @@ from headway.runtime.resident import Resident
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
 from headway.runtime.terms import Terms
-from headway.wiring import Parts, Running, Toolbox, limits_for
+from headway.wiring import Parts, Running, Toolbox, limits_for, purse_for
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -56,7 +57,10 @@ class Lifecycle:
         now = loop_time()
         tools = Toolbox(parts.tools, transport, parts.files)
         follow_up = parts.follow_up and parts.follow_up.resolved(parts.catalog.resolve)
-        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog)
+        purse = purse_for(parts)
+        if purse is not None:
+            await purse.open()
+        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog, purse)
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
         engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
         journalled = parts.journal is not None
@@ -64,11 +68,12 @@ class Lifecycle:
         factory = JobFactory(
             parts.defaults, transport, engine.cancel, journalled, inspector, keys, parts.catalog
         )
+        factory.require_price = None if purse is None else purse.require_price
         if parts.limits is not None:
             keys.limits = parts.limits
             parts.budgets.set_limits(parts.limits, now)
         group = await self._start(engine)
-        self._running = Running(engine, factory, group, transport, parts.budgets)
+        self._running = Running(engine, factory, group, transport, parts.budgets, purse)
         return self
 
     async def _start(self, engine: Engine) -> TaskGroup:
@@ -98,6 +103,8 @@ class Lifecycle:
             finally:
                 running.engine.sweep()
                 with anyio.CancelScope(shield=True):
+                    if running.purse is not None:
+                        await running.purse.close()
                     if self._parts.journal is not None:
                         await self._parts.journal.aclose()
                     await running.transport.aclose()
@@ -168,6 +175,17 @@ class Lifecycle:
         running.budgets.set_limits(told, loop_time())
         running.engine.dispatcher.wake()
 
+    def set_spend_cap(self, cap: SpendCap) -> None:
+        """Another cap while running; what was spent stays counted. After a stop by the old one call `resume`.
+
+        Raises `ValueError` for a scheduler without a cap: what it spent was not counted.
+        """
+        running = self._here()
+        if running.purse is None:
+            raise ValueError("this scheduler has no spend cap to change; open it with Scheduler(spend_cap=…)")
+        running.purse.change(cap)
+        running.engine.dispatcher.wake()
+
     async def drain(self, timeout: float | None = None) -> bool:
         """Accept no new jobs and wait until the others have ended; after ``timeout`` seconds the rest ends
         resumably. True if everything was finished in time."""
@@ -221,13 +239,22 @@ class Lifecycle:
     def _require_room(self, engine: Engine) -> None:
         if self._closing:
             raise SchedulerClosedError("the scheduler is draining and takes no new jobs")
+        self._begin_day(engine)
         limit = self._parts.flow.max_queued
         if limit is not None and engine.queued >= limit:
             raise QueueFullError(engine.queued, engine.tally.room_in(loop_time()))
+
+    @staticmethod
+    def _begin_day(engine: Engine) -> None:
+        """What a day's spend cap had stopped goes on with the next day's first job."""
+        if (till := engine.dispatcher.till) is not None and till.renewed():
+            engine.resume(ACCOUNT)
 
     def _make(
         self, prompt: object, params: Mapping[str, object], terms: Terms, key: str | None = None
     ) -> Job[Message]:
         if not self._closing:
-            return self._here().factory.make(prompt, params, terms, key)
+            running = self._here()
+            self._begin_day(running.engine)
+            return running.factory.make(prompt, params, terms, key)
         raise SchedulerClosedError("the scheduler is draining and takes no new jobs")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
 from headway.core.account_limits import AccountLimits
-from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.catalog import Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
 from headway.core.limits import Limits
+from headway.core.price import Price
 from headway.core.request import Request, RequestError
 from headway.core.retry import RetryPolicy
+from headway.core.spend import SpendCap
 from headway.lifecycle import Lifecycle
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
 from headway.preflight.policy import RepairPolicy
@@ -27,7 +29,16 @@ from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
 from headway.runtime.terms import USUAL, Terms, current_terms
-from headway.wiring import Parts, budgets_for, courier_for, journal_for, limits_for, transport_for
+from headway.wiring import (
+    Parts,
+    budgets_for,
+    cap_for,
+    catalog_for,
+    courier_for,
+    journal_for,
+    limits_for,
+    transport_for,
+)
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -53,7 +64,8 @@ class Scheduler(Lifecycle):
 
     ``client`` is any ``AsyncAnthropic`` (Bedrock, Vertex, Foundry, custom base URL); without one it is made
     from the environment as the SDK does. ``model`` and ``max_tokens`` are defaults for every job; ``newest:sonnet``
-    as a model is the newest active one of that line. ``catalog`` holds what is known of the models.
+    as a model is the newest active one of that line. ``catalog`` holds what is known of the models, ``prices``
+    corrects what they cost, and ``spend_cap`` is never exceeded.
     """
 
     def __init__(  # noqa: PLR0913 - the front door: options are keyword-only and grouped
@@ -76,9 +88,12 @@ class Scheduler(Lifecycle):
         alerts: Alerts | None = None,
         transport: Transport | None = None,
         catalog: Catalog | None = None,
+        prices: Mapping[str, Price] | None = None,
+        spend_cap: SpendCap | None = None,
     ) -> None:
         if client is not None and transport is not None:
             raise ValueError("client and transport exclude each other: pass one of them")
+        store = journal_for(journal)
         parts = Parts(
             transport=(lambda: transport_for(client)) if transport is None else (lambda: transport),
             budgets=budgets_for(budgets, ceiling),
@@ -89,11 +104,12 @@ class Scheduler(Lifecycle):
             tools=tuple(tools),
             files=files or FilePolicy(),
             flow=flow or Flow(),
-            journal=journal_for(journal),
+            journal=store,
             sinks=(LogSink(), *sinks),
             courier=courier_for(alerts),
             defaults={k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None},
-            catalog=catalog or BUILT_IN,
+            catalog=catalog_for(catalog, prices),
+            spend_cap=cap_for(spend_cap, store),
         )
         super().__init__(parts)
 

@@ -17,15 +17,17 @@ from headway.core.failure import Failure, failure_of
 from headway.core.job import Priority
 from headway.core.limits import Limits, OnHeaders
 from headway.core.model_suggestion import suggest
+from headway.core.price import Price
 from headway.core.request import Request
 from headway.core.retry import RetryPolicy
+from headway.core.spend import SpendCap
 from headway.ports import Rejection
 from headway.runtime.flow import Flow
 from headway.runtime.terms import Terms
 from headway.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from anthropic.types import Message
 
@@ -49,19 +51,30 @@ def middleware(
     priority: Priority = Priority.NORMAL,
     tenant: str = "",
     deadline: float | None = None,
+    prices: Mapping[str, Price] | None = None,
+    spend_cap: SpendCap | None = None,
 ) -> HeadwayMiddleware:
     """A middleware for ``AsyncAnthropic(middleware=[…], max_retries=0)``: budgets, queue and retries of headway.
 
     Put it last in the list, after the SDK's refusal fallback. One middleware stands for one API key. With
     ``retry=None`` it only paces and learns, and leaves retrying to the SDK (leave its ``max_retries`` on); else
-    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant`` and ``deadline`` hold for all calls.
-    ``await middleware.scheduler()`` is the scheduler behind it, ``await middleware.aclose()`` ends it early.
+    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant`` and ``deadline`` hold for all calls,
+    ``spend_cap`` for those of an event loop. ``await middleware.scheduler()`` is the scheduler behind it,
+    ``await middleware.aclose()`` ends it early.
     """
     from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.adapters.anthropic.standalone import HeadwayMiddleware
 
     standalone = Standalone(
-        lambda: Scheduler(transport=_Elsewhere(), limits=limits, retry=retry, flow=flow, sinks=sinks),
+        lambda: Scheduler(
+            transport=_Elsewhere(),
+            limits=limits,
+            retry=retry,
+            flow=flow,
+            sinks=sinks,
+            prices=prices,
+            spend_cap=spend_cap,
+        ),
         EndpointPace(endpoints),
         Terms(priority, tenant, deadline),
         retries=retry is not None,

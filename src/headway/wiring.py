@@ -20,7 +20,9 @@ from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
 from headway.core.limits import Limits
+from headway.core.price import Price
 from headway.core.retry import RetryPolicy
+from headway.core.spend import SpendCap
 from headway.errors import SchedulerClosedError
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, Transport
 from headway.preflight.policy import RepairPolicy
@@ -29,6 +31,7 @@ from headway.preflight.tool import Tool
 from headway.runtime.engine import Engine
 from headway.runtime.flow import Flow
 from headway.runtime.job_factory import JobFactory
+from headway.runtime.purse import Purse, SpendBook
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -60,6 +63,7 @@ class Parts:
     """``model`` and ``max_tokens`` of requests without."""
     catalog: Catalog = BUILT_IN
     """What is known of the models."""
+    spend_cap: SpendCap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Running:
     group: anyio.abc.TaskGroup
     transport: Transport
     budgets: BudgetStore
+    purse: Purse | None = None
+    """``None``: spending has no cap."""
     process: int = field(default_factory=os.getpid)
     thread: int = field(default_factory=threading.get_ident)
     loop: object = field(default_factory=current_token)
@@ -145,6 +151,37 @@ def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | N
     from headway.adapters.sqlite import SQLiteJournal
 
     return SQLiteJournal(Path(journal))
+
+
+def catalog_for(catalog: Catalog | None, prices: Mapping[str, Price] | None) -> Catalog:
+    """The given catalogue, or the built-in one, with the caller's own prices. Raises `TypeError`."""
+    known = catalog or BUILT_IN
+    for model, price in (prices or {}).items():
+        if not isinstance(price, Price):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"prices[{model!r}] must be Price(input=…, output=…, cache_read=…), not {price!r}"
+            )
+    return known.with_prices(prices) if prices else known
+
+
+def cap_for(cap: SpendCap | None, journal: Journal | None) -> SpendCap | None:
+    """The cap. Raises `TypeError` for what is none, and for a journal that cannot keep what was spent."""
+    if cap is None:
+        return None
+    if not isinstance(cap, SpendCap):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"spend_cap must be SpendCap(usd=…), not {cap!r}")
+    if journal is not None and not (hasattr(journal, "get_meta") and hasattr(journal, "set_meta")):
+        raise TypeError(
+            f"a spend cap needs a journal with get_meta() and set_meta(), not {type(journal).__name__}"
+        )
+    return cap
+
+
+def purse_for(parts: Parts) -> Purse | None:
+    """The money of a scheduler that has a cap, in its journal if there is one."""
+    if parts.spend_cap is None:
+        return None
+    return Purse(parts.spend_cap, parts.catalog, cast("SpendBook | None", parts.journal))
 
 
 def courier_for(alerts: Alerts | None) -> AlertCourier | None:

@@ -135,7 +135,7 @@ def test_a_single_attempt_is_not_counted_aloud() -> None:
 E = errors
 CLASSES = {
     E.AuthenticationError: {"authentication"},
-    E.BillingError: {"billing", "account_hold"},
+    E.BillingError: {"billing", "spend_cap", "account_hold"},
     E.JobExpiredError: {"deadline"},
     E.StoppedError: {"stopped", "journal"},
     E.JobFailedError: {"internal"},

@@ -179,6 +179,7 @@ THROTTLED = (
 )  # fmt: skip
 CASES = (*REFUSED, *ACCOUNT, *RETRIED, *THROTTLED)
 ELSEWHERE = {
+    "spend_cap": "runtime/test_spend_cap.py",
     "profile": "test_handbook_scopes.py",
     "stale_token": "integration/http/test_decisions_http.py",
     "stream_stall": "integration/http/test_stream_http.py",

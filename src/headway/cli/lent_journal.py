@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -10,13 +11,16 @@ from headway.core.events import JobEvent
 from headway.core.job import JobRecord
 from headway.core.outcome import Ending
 from headway.core.request import Request
-from headway.ports import Journal, Stored
+from headway.ports import Stored
+
+if TYPE_CHECKING:
+    from headway.adapters.sqlite import SQLiteJournal
 
 
 class LentJournal:
     """Everything of an open journal but opening and closing."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: SQLiteJournal) -> None:
         self._journal = journal
         self._entered = 0
         self._more = anyio.Event()
@@ -54,6 +58,14 @@ class LentJournal:
     def append(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
         """Store an event without waiting."""
         self._journal.append(record, event, ending)
+
+    async def get_meta(self, name: str) -> str | None:
+        """A text kept with the journal."""
+        return await self._journal.get_meta(name)
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Keep a text; committed on return."""
+        await self._journal.set_meta(name, value)
 
     def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
         """Jobs without an ending."""

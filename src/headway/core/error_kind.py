@@ -21,6 +21,7 @@ class ErrorKind(StrEnum):
     AUTHENTICATION = "authentication"
     STALE_TOKEN = "stale_token"  # noqa: S105 - the name of a failure
     BILLING = "billing"
+    SPEND_CAP = "spend_cap"
     ACCOUNT_HOLD = "account_hold"
     PERMISSION = "permission"
     PROFILE = "profile"
@@ -141,6 +142,9 @@ TABLE: Final[tuple[KindRow, ...]] = (
          "reached your specified workspace api usage limits"),
         ("invalid_request_error",), scope=Scope.ACCOUNT,
         scopes=(("specified workspace api usage limits", Scope.WORKSPACE),), resumable=True),
+    KindRow(ErrorKind.SPEND_CAP, "Your own spend cap has no room for another request.",
+        "Raise it (SpendCap(usd=…), --max-cost), or lower max_tokens; a cap of a day begins anew at 00:00 UTC. "
+        + _RESUME, scope=Scope.ACCOUNT, resumable=True),
     KindRow(ErrorKind.ACCOUNT_HOLD, "The organisation is on hold or its encryption key cannot be used.",
         "Contact whoever runs the organisation; the message says more. " + _RESUME,
         codes=("organization_on_hold", "cmek_key_disabled", "cmek_key_network_blocked"),

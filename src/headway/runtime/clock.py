@@ -1,8 +1,9 @@
-"""The loop's clock."""
+"""The clocks: the loop's, and the wall's."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 
 def loop_time() -> float:
@@ -12,6 +13,11 @@ def loop_time() -> float:
     from loop callbacks: signal handlers, done callbacks, ``call_later``.
     """
     return asyncio.get_running_loop().time()
+
+
+def wall_time() -> float:
+    """Unix seconds: for what is about days and dates, and outlives the process."""
+    return time.time()
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -9,21 +9,26 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from headway.core.budget import BudgetStatus, Cost, Wait
+from headway.core.budget import Cost, Wait
 from headway.core.concurrency import Concurrency
+from headway.core.events import JobEvent
+from headway.core.failure import Failure
 from headway.core.job import JobState, Priority
 from headway.core.last_wave import expected_length, is_last_wave
 from headway.core.lateness import LATE_BY, shortest_wait
-from headway.core.queue import FairQueue
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
+from headway.runtime.budget_lane import Lane
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
+from headway.runtime.purse import Purse
+from headway.runtime.till import Till
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -36,31 +41,6 @@ JUDGED_FOR: Final = 1.0
 """Seconds for which limits are not asked for again when jobs are judged by them."""
 BREATH: Final = 32
 """Starts in a row before the event loop gets a turn: a full bucket must not block it."""
-
-
-class Lane:
-    """The jobs that wait for one budget."""
-
-    __slots__ = ("judged_at", "key", "limits", "news", "queue", "running", "shut_until", "wake_at")
-
-    def __init__(self, key: BudgetKey, weights: Mapping[str, float]) -> None:
-        self.key = key
-        self.queue: FairQueue[Job[Message]] = FairQueue(weights)
-        self.running = 0
-        self.wake_at = 0.0
-        """Not worth asking the budget before this (loop time)."""
-        self.news = 0
-        """Grows with every reason to ask at once: an answer to an older question does not count any more."""
-        self.shut_until = 0.0
-        """Nothing can start before this (loop time)."""
-        self.limits: BudgetStatus | None = None
-        self.judged_at = -math.inf
-        """When ``limits`` was asked for (loop time)."""
-
-    def rouse(self) -> None:
-        """Something has changed: ask the budget again."""
-        self.wake_at = 0.0
-        self.news += 1
 
 
 class Dispatcher:
@@ -84,9 +64,22 @@ class Dispatcher:
         self._wake = anyio.Event()
         self._hand: Job[Message] | None = None
         """The job for which the budget is being asked: neither queued nor running."""
+        self.till: Till | None = None
+        """Where attempts are paid for, under a spend cap."""
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._pool = Concurrency()
+
+    def charge(
+        self,
+        purse: Purse | None,
+        *,
+        halt: Callable[[Failure], None],
+        finish: Callable[[Job[Message], JobEvent], None],
+    ) -> None:
+        """Have every attempt paid for, if spending has a cap."""
+        if purse is not None:
+            self.till = Till(purse, halt=halt, discard=self.discard, finish=finish)
 
     def push(self, job: Job[Message]) -> None:
         """Queue a job, new or back for a retry."""
@@ -134,6 +127,10 @@ class Dispatcher:
         """An attempt of a job is over: a slot is free, and this budget has learned something."""
         self._heed_pool(job)
         self.in_flight -= 1
+        if self.till is not None and self.till.short:  # there may be money now
+            self.till.short = False
+            for other in self._lanes.values():
+                other.rouse()
         if lane := self._lanes.get(key):
             lane.running -= 1
             lane.rouse()
@@ -256,7 +253,8 @@ class Dispatcher:
     async def _reserve(self, lane: Lane, job: Job[Message], now: float) -> Grant | Wait:
         request = job.record.sending
         cost = Cost(self.estimator(request.model).estimate(job.size), float(request.max_tokens))
-        return await self._budgets.reserve(
+        ask = partial(
+            self._budgets.reserve,
             lane.key,
             cost,
             now,
@@ -264,6 +262,7 @@ class Dispatcher:
             backlog=lane.queue.backlogs.all,
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
         )
+        return await (ask() if self.till is None else self.till.reserve(job, ask))
 
     def _drop_expired(self, lane: Lane, now: float) -> None:
         for entry in lane.queue.expired(max(now, lane.shut_until)):

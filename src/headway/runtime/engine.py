@@ -19,6 +19,7 @@ from headway.core.failure import Failure, failure_of
 from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.core.scopes import ACCOUNT, DeadScope
+from headway.core.usage import Usage
 from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
 from headway.runtime.amender import Amender, Hooks
 from headway.runtime.budget_keys import BudgetKeys
@@ -58,7 +59,7 @@ class Engine:
         now: float,
     ) -> None:
         self.tally = Tally(now)
-        self.cost_of = policies.catalog.cost
+        self.cost_of: Callable[[str, Usage], float | None] = policies.catalog.cost
         self.roster = Roster()
         self._transport = transport
         self._recorder = Recorder(journal, (self.tally, *sinks))
@@ -70,6 +71,7 @@ class Engine:
             expire=self._expire,
         )
         dispatcher, recorder, estimator = self.dispatcher, self._recorder, self.dispatcher.estimator
+        dispatcher.charge(policies.purse, halt=self.halt, finish=self._finish)
         inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)
         keys = self.budget_keys = BudgetKeys(transport.account, policies.catalog)
         hooks = Hooks(self.requeue, self._end, self._expire)

@@ -112,6 +112,8 @@ class Guest:
         grant, self._grant = self._grant, None
         assert grant is not None, "a turn ends once"
         if self.job.done():  # the scheduler was closed over it
+            if isinstance(result, Rejection):
+                self._pay_broken(result.usage)
             _end(grant, result.usage, sent=True)
             self._host.attempt_over(self.job)
             return False
@@ -132,9 +134,14 @@ class Guest:
         else:
             self._give_back(used, sent=sent)
 
+    def _pay_broken(self, used: Usage | None) -> None:
+        if used is not None and self.job.payment is not None:
+            self.job.payment.pay_broken(used)
+
     def _give_back(self, used: Usage | None, *, sent: bool) -> None:
         grant, self._grant = self._grant, None
         assert grant is not None
+        self._pay_broken(used)
         _end(grant, used, sent=sent)
         try:
             if not self.job.done():

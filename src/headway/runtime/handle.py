@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from headway.core.outcome import Ending
     from headway.core.request import Request
+    from headway.core.usage import Usage
     from headway.ports import BudgetKey, Grant
     from headway.preflight.finding import Finding
 
@@ -40,6 +41,14 @@ class Caller(Protocol):
 
     async def interrupted(self) -> None:
         """The job was cut off during a turn, and the caller may be elsewhere."""
+        ...
+
+
+class Payment(Protocol):
+    """What one attempt of a job costs, under a spend cap."""
+
+    def pay_broken(self, used: Usage) -> None:
+        """Its answer broke off when so much had been used: to be said before its grant ends."""
         ...
 
 
@@ -86,8 +95,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "record", "reopen", "scope",
-        "size", "terms",
+        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "record", "reopen",
+        "scope", "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -108,6 +117,8 @@ class Job(Generic[MessageT]):
         self.move(budget_key)
         self.scope: anyio.CancelScope | None = None
         self.interrupt: Interrupt | None = None
+        self.payment: Payment | None = None
+        """Under a spend cap: what its attempt under way, or the next, costs at most."""
         self.reopen = False
         self.guest: Caller | None = None
         self.home = running_loop()

@@ -51,6 +51,8 @@ class JobFactory:
         self._seen = IdSet()
         self._repeats: Counter[str] = Counter()
         """Of contents that came more than once: a million different ones fit in 16 to 32 bytes each."""
+        self.require_price: Callable[[Request], None] | None = None
+        """Under a spend cap: raises `RequestError` for a request whose price is unknown."""
 
     def make(
         self,
@@ -104,6 +106,8 @@ class JobFactory:
             deadline=None if deadline is None else now + deadline,
         )
         sent = request if seen.mended is None else replace(request, params=seen.mended.body)
+        if self.require_price is not None:
+            self.require_price(sent)
         return Job(record, self._keys.of(sent, account), measure(sent.params), self._canceller, terms, seen)
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:

@@ -10,6 +10,7 @@ from headway.core.follow_up import FollowUp
 from headway.core.retry import RetryPolicy
 from headway.preflight.policy import RepairPolicy
 from headway.preflight.tool import Tool
+from headway.runtime.purse import Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,5 @@ class Policies:
     tools: Callable[[str], Tool]
     """A tool by its name; raises `UnrepairableError` when it cannot be had."""
     catalog: Catalog = BUILT_IN
+    purse: Purse | None = None
+    """``None``: spending has no cap."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from headway.core.budget import BudgetStatus
 from headway.core.failure import Failure
 from headway.core.scopes import DeadScope
+from headway.core.spend import SpendStatus
 from headway.core.usage import Usage
 from headway.runtime.recent_failures import SeenFailure
 
@@ -56,5 +57,7 @@ class Status:
     """Loop time of this snapshot, seconds."""
     started: float = 0.0
     """Loop time at which the scheduler was opened, seconds."""
+    spend: SpendStatus | None = None
+    """What has been spent under the spend cap; ``None``: there is none."""
     failures: tuple[SeenFailure, ...] = ()
     """The last failures, newest last."""

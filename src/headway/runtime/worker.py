@@ -183,6 +183,8 @@ class Worker:
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection, *, last: bool) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
+        if job.payment is not None and rejection.usage is not None:
+            job.payment.pay_broken(rejection.usage)
         budget_wait = end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
             await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
