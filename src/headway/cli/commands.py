@@ -9,6 +9,7 @@ import typer
 
 from headway import __version__
 from headway.cli.batches_options import batches
+from headway.cli.cost_options import MaxCost, Prices
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.results_options import results
@@ -79,6 +80,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         list[str] | None,
         typer.Option(metavar="RULE", help="Mend what this preflight rule finds; several, or all."),
     ] = None,
+    max_cost: MaxCost = None,
+    prices: Prices = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Send nothing that preflight objects to; stop if it does.")
     ] = False,
@@ -116,6 +119,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         repair=tuple(repair or ()),
         strict=strict,
         check=not no_check,
+        max_cost=max_cost,
+        prices=prices,
     )
     raise typer.Exit(int(run_command.run(options)))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from headway.cli.compressed import compression_of, inner_name
+from headway.cli.cost_options import PriceLook, parse_max_cost, read_prices
 from headway.cli.credentials import require_credential
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.final_results import run_form, written_at_end
@@ -23,7 +24,7 @@ from headway.cli.model_catalog import remembered
 from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
-from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck
+from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck, Numbered
 from headway.cli.repair_option import parse_policy
 from headway.cli.result_writer import ResultForm
 from headway.cli.run_plan import RunPlan
@@ -31,6 +32,7 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
+from headway.core.catalog import BUILT_IN
 from headway.errors import JournalError
 
 DEFAULT_URL: Final = "https://api.anthropic.com"
@@ -52,6 +54,8 @@ class RunOptions(InputOptions):
     repair: tuple[str, ...] = ()
     strict: bool = False
     check: bool = True
+    max_cost: str | None = None
+    prices: Path | None = None
 
 
 def run(options: RunOptions) -> ExitStatus:
@@ -79,12 +83,22 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         progress.note(f"warning: {text}")
 
     limits, account = parse_limit(options.limit)
+    cap, prices = parse_max_cost(options.max_cost), read_prices(options.prices)
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     output, journal = _places(options)
     source, form = open_input(options, warn)
     look = HeadLook(policy, today(), remembered())
-    head = source.check_head(look.see if options.check else None)
+    priced = PriceLook(BUILT_IN.with_prices(prices))
+
+    def see(record: Numbered) -> None:
+        if options.check:
+            look.see(record)
+        if cap is not None:
+            priced.see(record)
+
+    head = source.check_head(see)
     _refuse_problems(head, source.name)
+    priced.tell(source.name)
     look.tell(source.name, progress.note, whole=head.whole)
     require_credential(warn)
     base_url = os.environ.get("ANTHROPIC_BASE_URL") or DEFAULT_URL
@@ -107,6 +121,8 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         retry_failed=options.retry_failed,
         ordered=options.ordered,
         repair=policy,
+        spend_cap=cap,
+        prices=prices,
     )
 
 
@@ -133,6 +149,8 @@ def shown_command(options: RunOptions) -> str:
         ("--format", options.format, None),
         ("--limit", options.limit, None),
         ("--max-in-flight", options.max_in_flight, None),
+        ("--max-cost", options.max_cost, None),
+        ("--prices", options.prices, None),
         *(("--repair", rule, None) for rule in options.repair),
     ):
         if value != default:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from headway.cli.limit_option import AccountOption
 from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
 from headway.core.limits import Limits
+from headway.core.price import Price
+from headway.core.spend import SpendCap
 from headway.preflight.policy import RepairPolicy
 
 if TYPE_CHECKING:
@@ -35,5 +38,8 @@ class RunPlan:
     """Results in the order of the input."""
     repair: RepairPolicy = field(default_factory=RepairPolicy)
     """What to do about requests that the API would refuse."""
+    spend_cap: SpendCap | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """Of the user's own, by model."""
     client: AsyncAnthropic | None = None
     """``None``: made from the environment."""

@@ -138,6 +138,8 @@ class RunSession:
             flow=Flow(max_in_flight=plan.max_in_flight),
             journal=self._lent,
             repair=plan.repair,
+            prices=plan.prices,
+            spend_cap=plan.spend_cap,
         )
         started = ended = anyio.current_time()
         async with anyio.create_task_group() as self._group:

@@ -21,7 +21,14 @@ NOUN: Final = {
 
 def summary(report: RunReport, command: str) -> str:
     """All of it; ``command`` is what the user ran."""
-    rows = [*_jobs(report), *_requests(report), *_tokens(report), *_speed(report), *_failures(report)]
+    rows = [
+        *_jobs(report),
+        *_requests(report),
+        *_tokens(report),
+        *_spend(report),
+        *_speed(report),
+        *_failures(report),
+    ]
     rows += [("results", str(report.output))] if report.output else []
     rows += [("next", text) for text in _next(report, command)]
     return "\n".join(f"{label:<{LABEL}}{text}" for label, text in rows)
@@ -80,6 +87,19 @@ def _tokens(report: RunReport) -> Iterator[tuple[str, str]]:
             else "cost unknown"
         )
     yield "tokens", f"{figures.count(usage.true_input)} in{cached}, {figures.count(usage.output)} out; {cost}"
+
+
+def _spend(report: RunReport) -> Iterator[tuple[str, str]]:
+    spend = report.status.spend
+    if spend is None:
+        return
+    unanswered = (
+        f", {figures.usd(spend.unanswered)} of it for requests that may be billed without an answer"
+        if spend.unanswered
+        else ""
+    )
+    where = "today (UTC)" if spend.per == "day" else "so far"
+    yield "cap", f"{figures.usd(spend.spent)} of {figures.usd(spend.cap)} spent {where}{unanswered}"
 
 
 def _speed(report: RunReport) -> Iterator[tuple[str, str]]:

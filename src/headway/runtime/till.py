@@ -182,4 +182,4 @@ class Till:
 
 def _usd(value: float) -> str:
     """Cents, or as many digits as a small sum needs."""
-    return f"${value:,.2f}" if value >= 1 else f"${value:.6f}"
+    return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.6f}"

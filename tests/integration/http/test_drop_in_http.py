@@ -12,7 +12,7 @@ from anthropic import AsyncAnthropic
 from http_house import MODEL, Open, Quick, client_of, until
 
 import headway
-from headway import Flow, Limits, NotSentError, Priority, Scheduler, job_terms
+from headway import Flow, Limits, NotSentError, Priority, Scheduler, SpendCap, job_terms
 from headway.testing.fake_api import (
     INSTANT,
     FakeAPI,
@@ -291,3 +291,41 @@ async def test_an_idle_middleware_keeps_no_task_and_all_it_learned(
             await ask(client)
         await gate.aclose()
         assert not ours()
+
+
+async def test_a_spend_cap_holds_for_calls_of_others(house: Open) -> None:
+    """Plain, streamed, broken off and through `middleware`: what is not paid for is not sent."""
+    there = await house(latency=Latency(speed=2000), output=OutputLength(mean=40))
+    one = (400 * 2 + 64 * 10) * 1.1e-6  # at most, for any of these calls
+    async with there.scheduler(spend_cap=SpendCap(100 * one)) as scheduler:
+        client = scheduler.client
+
+        def spent() -> float:
+            spend = scheduler.status().spend
+            assert spend is not None
+            assert spend.reserved == 0
+            return spend.spent
+
+        message = await ask(client)
+        cost = message.usage.input_tokens * 2e-6 + message.usage.output_tokens * 10e-6
+        assert spent() == pytest.approx(cost)
+        async with client.messages.stream(
+            model=MODEL, max_tokens=64, messages=[{"role": "user", "content": "hi"}]
+        ) as stream:
+            async for _ in stream.text_stream:
+                break
+        await until(lambda: idle(scheduler))
+        assert spent() == pytest.approx(cost + message.usage.input_tokens * 2e-6 + 64 * 10e-6)
+        scheduler.set_spend_cap(SpendCap(spent() + one / 100))
+        with pytest.raises(NotSentError, match="spend_cap") as caught:
+            await ask(client)
+        assert caught.value.failure is not None
+        assert caught.value.failure.resumable
+        with pytest.raises(NotSentError, match="the price of 'my-own' is not known"):
+            await ask(client, model="my-own")
+    gate = headway.middleware(spend_cap=SpendCap(one / 10))
+    async with there.client.copy(middleware=[gate], max_retries=0) as capped:
+        with pytest.raises(NotSentError, match="spend_cap"):
+            await ask(capped)
+    await gate.aclose()
+    assert there.api.stats.arrivals == 2

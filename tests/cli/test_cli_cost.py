@@ -1,0 +1,106 @@
+"""What ``headway run`` may spend, and at what prices."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
+
+if TYPE_CHECKING:
+    from conftest import Headway
+
+SONNET = (2e-6, 10e-6)
+"""USD a token of the default model."""
+
+
+def billed(api: RemoteAPI, prices: tuple[float, float] = SONNET) -> float:
+    stats = api.stats()
+    return stats.input_tokens * prices[0] + stats.output_tokens * prices[1]
+
+
+def test_a_cap_stops_the_run_and_a_higher_one_goes_on(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(40)
+    ended = headway("run", "p.jsonl", "--max-cost", "0.02", "--no-progress")
+    assert ended.status == 3
+    assert "stopped early: spend_cap: $0.0" in ended.err
+    assert "of the cap of $0.020000 in this run is spent" in ended.err
+    assert "--max-cost" in ended.err
+    assert "of $0.0200 spent so far" in ended.out
+    done = len(headway.results())
+    assert 0 < done < 40
+    assert 0.005 < billed(api) <= 0.02
+    again = headway("run", "p.jsonl", "--max-cost", "$0.02", "--no-progress")
+    assert again.status == 3
+    assert len(headway.results()) == api.stats().arrivals <= done + 3, "the money is spent, whoever asks"
+    assert billed(api) <= 0.02
+    more = headway("run", "p.jsonl", "--max-cost", "5/day", "--no-progress")
+    assert more.status == 0, more.err
+    assert "spent today (UTC)" in more.out
+    assert set(headway.results()) == {f"p{n}" for n in range(1, 41)}
+    assert api.stats().arrivals == 40
+    costs = [row["headway"]["cost_usd"] for row in headway.results().values()]
+    assert sum(costs) == pytest.approx(billed(api), rel=1e-6)
+
+
+def test_what_may_be_billed_unseen_counts_in_full(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(30)
+    api.set_faults((FaultRule(FaultKind.RESET, probability=1.0, attempts="first", after_work=True),))
+    ended = headway("run", "p.jsonl", "--max-cost", "0.1", "--max-in-flight", "4", "--no-progress")
+    assert ended.status == 3
+    assert api.stats().faults["reset"] <= 8, "each of them may have cost an eighth of it"
+    assert "of it for requests that may be billed without an answer" in ended.err + ended.out
+
+
+def test_prices_of_ones_own(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(3)
+    headway.write(
+        json.dumps({"claude-sonnet-5-5": {"input": 200, "output": 1000, "cache_read": 20}}), "prices.json"
+    )
+    ended = headway("run", "p.jsonl", "--prices", "prices.json", "--no-progress")
+    assert ended.status == 0, ended.err
+    costs = [row["headway"]["cost_usd"] for row in headway.results().values()]
+    assert sum(costs) == pytest.approx(billed(api, (200e-6, 1000e-6)), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "must be an object with models, such as"),
+        ('{"m": 3}', "m: must be an object"),
+        ('{"m": {"input": 1, "output": 2}}', "m: 'cache_read' is missing"),
+        ('{"m": {"input": 1, "output": 2, "cache_read": 1, "gold": 1}}', "m: 'gold' is no price"),
+        ('{"m": {"input": 1, "output": -2, "cache_read": 1}}', "m: output must be 0 or more, not -2"),
+        (
+            '{"m": {"input": 1, "output": 2, "cache_read": 1, "long_prompt": 5}}',
+            "long_prompt is [tokens, input",
+        ),
+    ],
+)
+def test_a_price_file_with_a_fault(api: RemoteAPI, headway: Headway, text: str, said: str) -> None:
+    headway.prompts(1)
+    headway.write(text, "prices.json")
+    ended = headway("run", "p.jsonl", "--prices", "prices.json")
+    assert ended.status == 2
+    assert said in ended.err
+    assert api.stats().arrivals == 0
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0", "5/week", "nan", "5/day/day"])
+def test_a_cap_with_a_fault(api: RemoteAPI, headway: Headway, text: str) -> None:
+    headway.prompts(1)
+    ended = headway("run", "p.jsonl", f"--max-cost={text}")
+    assert ended.status == 2
+    assert "write a sum in US dollars: 5, 0.50, or 20/day" in ended.err
+
+
+def test_a_cap_needs_prices(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(2)
+    headway.prompts(1, start=3, model="my-own")
+    ended = headway("run", "p.jsonl", "--max-cost", "1")
+    assert ended.status == 2
+    assert "p.jsonl:3: the price of 'my-own' is not known, so --max-cost cannot hold" in ended.err
+    assert api.stats().arrivals == 0
