@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headway.core.catalog import Catalog
     from headway.core.change import Change
     from headway.core.error_kind import ErrorKind, Scope
+    from headway.core.estimate import Estimate, Money
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
     from headway.core.file_policy import FilePolicy
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         StreamInterruptedError,
     )
     from headway.preflight.conversation import Conversation
+    from headway.preflight.estimate import estimate
     from headway.preflight.finding import Finding
     from headway.preflight.policy import RepairPolicy
     from headway.runtime.flow import Flow
@@ -86,6 +88,7 @@ _HOME: Final[dict[str, str]] = {
     "DeadScope": "core.scopes",
     "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
+    "Estimate": "core.estimate",
     "Failure": "core.failure",
     "FilePolicy": "core.file_policy",
     "Finding": "preflight.finding",
@@ -105,6 +108,7 @@ _HOME: Final[dict[str, str]] = {
     "JournalLockedError": "errors",
     "JournalMismatchError": "errors",
     "Limits": "core.limits",
+    "Money": "core.estimate",
     "NotSentError": "adapters.anthropic",
     "Outcome": "runtime.handle",
     "Outcomes": "runtime.outcomes",
@@ -128,6 +132,7 @@ _HOME: Final[dict[str, str]] = {
     "StreamInterruptedError": "errors",
     "Usage": "core.usage",
     "account_limits": "adapters.anthropic.listing",
+    "estimate": "preflight.estimate",
     "job_terms": "runtime.terms",
     "middleware": "standalone",
 }
@@ -148,6 +153,7 @@ __all__ = [
     "DeadScope",
     "EndpointLimits",
     "ErrorKind",
+    "Estimate",
     "Failure",
     "FilePolicy",
     "Finding",
@@ -167,6 +173,7 @@ __all__ = [
     "JournalLockedError",
     "JournalMismatchError",
     "Limits",
+    "Money",
     "NotSentError",
     "Outcome",
     "Outcomes",
@@ -190,6 +197,7 @@ __all__ = [
     "StreamInterruptedError",
     "Usage",
     "account_limits",
+    "estimate",
     "job_terms",
     "middleware",
 ]

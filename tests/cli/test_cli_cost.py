@@ -104,3 +104,58 @@ def test_a_cap_needs_prices(api: RemoteAPI, headway: Headway) -> None:
     assert ended.status == 2
     assert "p.jsonl:3: the price of 'my-own' is not known, so --max-cost cannot hold" in ended.err
     assert api.stats().arrivals == 0
+
+
+def test_a_dry_run_sends_nothing_and_says_what_there_would_be_to_pay(
+    api: RemoteAPI, headway: Headway
+) -> None:
+    path = headway.prompts(40)
+    with path.open("a") as file:
+        file.write('{"custom_id": "big", "prompt": "Say it", "max_tokens": 999999}\n{"prompt": ""}\n')
+    ended = headway(
+        "run", "p.jsonl", "--dry-run", "--limit", "requests=600,output=12k", "--expect-output", "100"
+    )
+    assert ended.status == 0, ended.err
+    for text in (
+        "41 requests to send",
+        "1 line is no request, first p.jsonl:42: prompt: is empty",
+        "the API counted a sample: ",
+        "about 4.1k tokens (--expect-output), at most 1.04M tokens",
+        "expected, $10.4",
+        "$5.2",
+        "about 20 s by the limit of output tokens/min, with answers as long as expected; not told: input tokens",
+        "1 would be refused by the API",
+        "at p.jsonl:41: max_tokens",
+        "Nothing was sent.",
+    ):
+        assert text in ended.out, ended.out
+    assert api.stats().arrivals == 0
+    assert not list(headway.folder.glob("*results*")), "no file is made"
+
+
+def test_a_dry_run_after_a_run_knows_the_answers(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(10)
+    assert headway("run", "p.jsonl", "-q").status == 0
+    headway.prompts(5, start=11)
+    mean = api.stats().output_tokens / 10
+    ended = headway("run", "p.jsonl", "--dry-run", "--offline", "--max-cost", "0.01")
+    assert "5 requests to send" in ended.out
+    assert "10 more are finished in p.results.jsonl.journal" in ended.out
+    assert f"about {round(5 * mean)} tokens (the mean of 10 answers in the journal)" in ended.out
+    assert "not calibrated" in ended.out
+    assert "$0.0100 is enough if answers are as long as expected" in ended.out
+    assert "not known: no limits were told" in ended.out
+    assert api.stats().other_calls == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--offline"], "--offline and --expect-output belong to --dry-run"),
+        (["--dry-run", "--offline", "--limit", "account"], "--limit account asks the API"),
+    ],
+)
+def test_dry_runs_that_cannot_be(headway: Headway, arguments: list[str], said: str) -> None:
+    headway.prompts(1)
+    ended = headway("run", "p.jsonl", *arguments)
+    assert (ended.status, said in ended.err) == (2, True)

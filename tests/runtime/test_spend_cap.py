@@ -328,7 +328,7 @@ async def test_streams_are_paid_for_as_far_as_they_may_have_come() -> None:
 
 
 async def test_a_stream_is_not_begun_without_the_money() -> None:
-    transport = StreamScript(lambda *_: whole("Hi"))
+    transport = StreamScript(lambda number, request: whole("Hi"))
     async with scheduler(transport, SpendCap(worst("job") / 2)) as s:
         with pytest.raises(BillingError):
             async with s.stream("job"):

@@ -26,6 +26,13 @@ Prices = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Prices of your own: JSON, USD per million tokens by model."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost and take; send no message.")]
+ExpectOutput = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="With --dry-run: tokens of a mean answer.")
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="With --dry-run: ask nobody, not even for a count of tokens.")
+]
 PERIODS: Final = {"": "run", "run": "run", "day": "day"}
 FIELDS: Final = ("input", "output", "cache_read", "long_prompt")
 SAMPLE: Final = '{"claude-opus-5": {"input": 4.5, "output": 22.5, "cache_read": 0.45}}'

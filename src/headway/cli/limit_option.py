@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from headway.cli.exit_status import CommandError
+from headway.core.account_limits import AccountLimits
 from headway.core.limits import Limits
+from headway.errors import AccountLimitsError
 
 NAMES: Final = ("requests", "input", "output", "burst", "share")
 FACTORS: Final = {"k": 1e3, "m": 1e6}
@@ -39,6 +41,16 @@ def parse_limit(text: str | None) -> tuple[Limits, AccountOption | None]:
             "--limit: account tells all limits; beside it only share=… and workspace=… are taken"
         )
     return limits, AccountOption(workspaces[0] if workspaces else None)
+
+
+async def read_account(account: AccountOption, share: float) -> AccountLimits:
+    """The limits of the account, and the share of them that is used. Raises `CommandError`."""
+    from headway.adapters.anthropic.listing import account_limits
+
+    try:
+        return (await account_limits(workspace=account.workspace)).share(share)
+    except AccountLimitsError as error:
+        raise CommandError(f"--limit account: {error}") from None
 
 
 def parse_limits(text: str | None) -> Limits:

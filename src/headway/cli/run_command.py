@@ -15,6 +15,7 @@ from typing import Final
 from headway.cli.compressed import compression_of, inner_name
 from headway.cli.cost_options import PriceLook, parse_max_cost, read_prices
 from headway.cli.credentials import require_credential
+from headway.cli.dry_run import DryPlan, DryRun
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.final_results import run_form, written_at_end
 from headway.cli.head_look import HeadLook, today
@@ -56,12 +57,19 @@ class RunOptions(InputOptions):
     check: bool = True
     max_cost: str | None = None
     prices: Path | None = None
+    dry_run: bool = False
+    offline: bool = False
+    expect_output: int | None = None
 
 
 def run(options: RunOptions) -> ExitStatus:
     """Run it and say how it went. Raises `CommandError` when it cannot begin."""
     progress = choose_progress(wanted=options.progress and not options.quiet)
     options = replace(options, model=resolved_model(options.model, DEFAULT_URL, progress.note))
+    if options.dry_run:
+        return _dry_run(options, progress)
+    if options.offline or options.expect_output is not None:
+        raise CommandError("--offline and --expect-output belong to --dry-run")
     try:
         plan = make_plan(options, progress)
     except OSError as error:  # of a path: too long, a loop of links, …
@@ -74,6 +82,30 @@ def run(options: RunOptions) -> ExitStatus:
         plan.source.close()
     tell(report, options, plan)
     return report.exit_status
+
+
+def _dry_run(options: RunOptions, progress: Progress) -> ExitStatus:
+    """Say what it would cost and take. Raises `CommandError` when it cannot be said."""
+    limits, account = parse_limit(options.limit)
+    policy = parse_policy(options.repair, strict=options.strict, check=options.check)
+    source, _ = open_input(options, lambda text: progress.note(f"warning: {text}"))
+    output = options.output or _default_output(options.input)
+    plan = DryPlan(
+        source=source,
+        journal=None if options.fresh else options.journal or _default_journal(output),
+        limits=limits,
+        account=account,
+        policy=policy if options.check else None,
+        catalog=remembered().with_prices(read_prices(options.prices)),
+        cap=parse_max_cost(options.max_cost),
+        offline=options.offline,
+        expect_output=options.expect_output,
+    )
+    try:
+        print(DryRun(plan).execute())
+    finally:
+        source.close()
+    return ExitStatus.DONE
 
 
 def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
@@ -161,6 +193,14 @@ def shown_command(options: RunOptions) -> str:
     return shlex.join(words)
 
 
+def _default_output(source: Path) -> Path:
+    return source.with_name(f"{inner_name(source).stem}.results.jsonl")
+
+
+def _default_journal(output: Path) -> Path:
+    return output.with_name(f"{output.name}.journal")
+
+
 def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
     """Where results and journal go; ``None`` for standard output and for no journal."""
     source, given = options.input, options.output
@@ -171,7 +211,7 @@ def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
             raise CommandError(
                 "reading standard input: name the results file with -o (or -o - for standard output)"
             )
-        given = source.with_name(f"{inner_name(source).stem}.results.jsonl")
+        given = _default_output(source)
     streamed = given == STANDARD or not is_regular(given)
     if not streamed:
         require_writable(given)
@@ -183,7 +223,7 @@ def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
         raise CommandError(f"{given} is not a file; results in this form need one")
     if run_form(given) is ResultForm.PARQUET and find_spec("pyarrow") is None:
         raise CommandError(f"{given}: Parquet needs pyarrow: pip install 'headway[parquet]'")
-    journal = options.journal or (None if streamed else given.with_name(f"{given.name}.journal"))
+    journal = options.journal or (None if streamed else _default_journal(given))
     if journal is not None:
         require_writable(journal)
         if journal.resolve() in {given.resolve(), source.resolve()}:

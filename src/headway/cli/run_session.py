@@ -16,6 +16,7 @@ from headway.cli.final_results import FinalResults, written_at_end
 from headway.cli.input_feed import InputFeed
 from headway.cli.journal_file import open_journal, start_over
 from headway.cli.lent_journal import LentJournal
+from headway.cli.limit_option import read_account
 from headway.cli.progress import Progress
 from headway.cli.result_sink import ResultSink, Sink
 from headway.cli.run_plan import RunPlan
@@ -25,7 +26,7 @@ from headway.cli.run_tally import RunTally
 from headway.cli.run_view import RunView, RunWatch
 from headway.cli.signals import Interruption
 from headway.core.error_kind import ErrorKind
-from headway.errors import AccountLimitsError, JournalError
+from headway.errors import JournalError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -93,12 +94,7 @@ class RunSession:
         told, account = self._plan.limits, self._plan.account
         if account is None:
             return told
-        from headway.adapters.anthropic.listing import account_limits
-
-        try:
-            limits = (await account_limits(workspace=account.workspace)).share(told.share)
-        except AccountLimitsError as error:
-            raise CommandError(f"--limit account: {error}") from None
+        limits = await read_account(account, told.share)
         self._tally.group_of = limits.group_of
         return limits
 

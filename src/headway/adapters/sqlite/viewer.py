@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from headway.adapters.sqlite import reading
 from headway.adapters.sqlite.fault import fault_of
-from headway.adapters.sqlite.rows import RowError, ending_of_columns, storable
+from headway.adapters.sqlite.rows import RowError, ending_of_columns, storable, text_of
 from headway.adapters.sqlite.schema import APPLICATION, connect
 from headway.core.job import JobState
 from headway.core.outcome import Ending
@@ -59,6 +59,22 @@ class JournalView:
     def endings_by_input(self) -> Iterator[Ending]:
         """Every ending, in the order in which the jobs were entered."""
         return self._pages("job")
+
+    def succeeded(self) -> Iterator[str]:
+        """The keys of the jobs that have an answer; the answers are not read."""
+        after = 0
+        while True:
+            rows = self._try(
+                lambda after=after: self._connection.execute(
+                    "SELECT seq, key FROM endings WHERE state = 'succeeded' AND seq > ? ORDER BY seq LIMIT ?",
+                    (after, 100 * CHUNK),
+                ).fetchall()
+            )
+            for _, key in rows:
+                yield text_of(key)
+            if len(rows) < 100 * CHUNK:
+                return
+            after = rows[-1][0]
 
     def ending(self, key: str) -> Ending | None:
         """The ending of one job; ``None`` while it has none, or when there is no such job."""
