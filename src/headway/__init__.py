@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headway.core.alert import Alert
     from headway.core.catalog import Catalog
     from headway.core.change import Change
+    from headway.core.cost_sheet import CostLine, Costs
     from headway.core.error_kind import ErrorKind, Scope
     from headway.core.estimate import Estimate, Money
     from headway.core.events import JobEvent
@@ -85,6 +86,8 @@ _HOME: Final[dict[str, str]] = {
     "Ceiling": "adapters.ceiling",
     "Change": "core.change",
     "Conversation": "preflight.conversation",
+    "CostLine": "core.cost_sheet",
+    "Costs": "core.cost_sheet",
     "DeadScope": "core.scopes",
     "EndpointLimits": "adapters.anthropic",
     "ErrorKind": "core.error_kind",
@@ -150,6 +153,8 @@ __all__ = [
     "Ceiling",
     "Change",
     "Conversation",
+    "CostLine",
+    "Costs",
     "DeadScope",
     "EndpointLimits",
     "ErrorKind",

@@ -53,6 +53,7 @@ class StreamOptions(MessageParams, total=False):
 
     priority: Priority
     tenant: str
+    tag: str
     deadline: float | None
     resume: bool
 
@@ -62,6 +63,7 @@ class SubmitOptions(MessageParams, total=False):
 
     priority: Priority
     tenant: str
+    tag: str
     deadline: float | None
     repair: RepairPolicy | None
     follow_up: FollowUp | None
@@ -73,6 +75,7 @@ class MapOptions(MessageParams, total=False):
 
     priority: Priority
     tenant: str
+    tag: str
     deadline: float | None
     repair: RepairPolicy | None
     follow_up: FollowUp | None

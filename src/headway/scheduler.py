@@ -135,6 +135,7 @@ class Scheduler(Lifecycle):
         *,
         priority: Priority = Priority.NORMAL,
         tenant: str = "",
+        tag: str = "",
         deadline: float | None = None,
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
@@ -146,15 +147,15 @@ class Scheduler(Lifecycle):
         ``prompt`` is a string, a list of message dicts, a request body, a Message Batches request
         (``{"custom_id", "params"}``) or a `Request`; ``params`` are those of ``messages.create``, with
         ``output_format`` as in ``messages.parse``. ``deadline`` is in seconds from now. ``key`` names the job
-        in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``repair`` and
-        ``follow_up`` take the place of the scheduler's own.
+        in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``tag`` names what
+        its cost is counted under (``status().costs``). ``repair`` and ``follow_up`` replace the scheduler's own.
 
         Raises `RequestError` for a request that cannot be sent, `QueueFullError` when ``Flow.max_queued``
         jobs wait, `SchedulerClosedError` outside ``async with``, another loop or a forked process.
         """
         engine = self._here().engine
         self._require_room(engine)
-        job = self._make(prompt, params, Terms(priority, tenant, deadline, repair, follow_up), key)
+        job = self._make(prompt, params, Terms(priority, tenant, deadline, repair, follow_up, tag), key)
         engine.submit(job)
         return job
 
@@ -180,6 +181,7 @@ class Scheduler(Lifecycle):
         *,
         priority: Priority = Priority.NORMAL,
         tenant: str = "",
+        tag: str = "",
         deadline: float | None = None,
         resume: bool = True,
         **params: Any,
@@ -196,7 +198,7 @@ class Scheduler(Lifecycle):
         transport = self._here().transport
         if not hasattr(transport, "open_stream"):
             raise TypeError(f"{type(transport).__name__} cannot stream: it has no open_stream()")
-        guest = self._guest(prompt, params, Terms(priority, tenant, deadline))
+        guest = self._guest(prompt, params, Terms(priority, tenant, deadline, tag=tag))
         streaming = cast("StreamingTransport", transport)
         source = AnswerStream(guest, streaming, self._parts.flow, self._parts.catalog, resume=resume)
         return StreamManager(source, streaming)
@@ -208,6 +210,7 @@ class Scheduler(Lifecycle):
         ordered: bool = False,
         priority: Priority = Priority.BULK,
         tenant: str = "",
+        tag: str = "",
         deadline: float | None = None,
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
@@ -221,7 +224,7 @@ class Scheduler(Lifecycle):
         and are not sent; failed ones are tried again with ``retry_failed=True``.
         """
         running = self._here()
-        terms = Terms(priority, tenant, deadline, repair, follow_up)
+        terms = Terms(priority, tenant, deadline, repair, follow_up, tag)
 
         def submit(prompt: object) -> Job[Message]:
             try:
@@ -250,17 +253,18 @@ class Scheduler(Lifecycle):
         *,
         priority: Priority = Priority.NORMAL,
         tenant: str = "",
+        tag: str = "",
         deadline: float | None = None,
     ) -> ClientT:
         """A copy of your own client that goes through this scheduler, with the SDK's retries off.
 
-        It shares the connections of the given one. ``priority``, ``tenant`` and ``deadline`` (seconds for each
-        call) hold for its calls; `job_terms` sets others for a block of code. Raises ValueError for a client
+        It shares the connections of the given one. ``priority``, ``tenant``, ``tag`` and ``deadline`` (seconds
+        for each call) hold for its calls; `job_terms` sets others for a block of code. Raises ValueError for a client
         that is wrapped already. Calls that are not sent raise `NotSentError`, an ``anthropic.APIError``.
         """
         from headway.adapters.anthropic.connect import fingerprint, with_scheduler
 
-        terms = Terms(priority, tenant, deadline)
+        terms = Terms(priority, tenant, deadline, tag=tag)
         return with_scheduler(client, self._middleware(fingerprint(client), terms))
 
     def _middleware(

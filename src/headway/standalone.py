@@ -50,6 +50,7 @@ def middleware(
     sinks: Sequence[EventSink] = (),
     priority: Priority = Priority.NORMAL,
     tenant: str = "",
+    tag: str = "",
     deadline: float | None = None,
     prices: Mapping[str, Price] | None = None,
     spend_cap: SpendCap | None = None,
@@ -58,8 +59,8 @@ def middleware(
 
     Put it last in the list, after the SDK's refusal fallback. One middleware stands for one API key. With
     ``retry=None`` it only paces and learns, and leaves retrying to the SDK (leave its ``max_retries`` on); else
-    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant`` and ``deadline`` hold for all calls,
-    ``spend_cap`` for those of an event loop. ``await middleware.scheduler()`` is the scheduler behind it,
+    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant``, ``tag`` and ``deadline`` hold for all
+    calls, ``spend_cap`` for those of an event loop. ``await middleware.scheduler()`` is the scheduler behind it,
     ``await middleware.aclose()`` ends it early.
     """
     from headway.adapters.anthropic.endpoints import EndpointPace
@@ -76,7 +77,7 @@ def middleware(
             spend_cap=spend_cap,
         ),
         EndpointPace(endpoints),
-        Terms(priority, tenant, deadline),
+        Terms(priority, tenant, deadline, tag=tag),
         retries=retry is not None,
     )
     return HeadwayMiddleware(standalone)

@@ -159,3 +159,18 @@ def test_dry_runs_that_cannot_be(headway: Headway, arguments: list[str], said: s
     headway.prompts(1)
     ended = headway("run", "p.jsonl", *arguments)
     assert (ended.status, said in ended.err) == (2, True)
+
+
+def test_costs_by_tag(api: RemoteAPI, headway: Headway) -> None:
+    headway.write("tag,text\nblue,sky\nred,fire\nblue,sea\n,fog\n", "t.csv")
+    ended = headway(
+        "run", "t.csv", "--prompt", "{text} in {tag}", "--tag", "grey", "-o", "o.jsonl", "--no-progress"
+    )
+    assert ended.status == 0, ended.err
+    tags = [row["headway"].get("tag") for row in headway.results("o.jsonl").values()]
+    assert sorted(tags) == ["blue", "blue", "grey", "red"]
+    assert "by tag    " in ended.out
+    assert "blue: $0.00" in ended.out
+    assert ", 2 answers" in ended.out
+    headway.write('{"prompt": "x", "tag": ["a"]}\n')
+    assert "tag: must be a string, not list" in headway("run", "p.jsonl").err

@@ -9,7 +9,7 @@ import typer
 
 from headway import __version__
 from headway.cli.batches_options import batches
-from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Prices
+from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Prices, Tag
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.results_options import results
@@ -80,6 +80,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         list[str] | None,
         typer.Option(metavar="RULE", help="Mend what this preflight rule finds; several, or all."),
     ] = None,
+    tag: Tag = "",
     dry_run: DryRun = False,
     expect_output: ExpectOutput = None,
     offline: Offline = False,
@@ -122,6 +123,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         repair=tuple(repair or ()),
         strict=strict,
         check=not no_check,
+        tag=tag,
         dry_run=dry_run,
         expect_output=expect_output,
         offline=offline,

@@ -30,6 +30,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost 
 ExpectOutput = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="With --dry-run: tokens of a mean answer.")
 ]
+Tag = Annotated[
+    str, typer.Option(metavar="TEXT", help="What the cost of lines without a tag is counted under.")
+]
 Offline = Annotated[
     bool, typer.Option("--offline", help="With --dry-run: ask nobody, not even for a count of tokens.")
 ]

@@ -30,6 +30,7 @@ class InputOptions:
     prompt: str | None = None
     system: str | None = None
     format: Format | None = None
+    tag: str = ""
 
 
 def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[PromptInput, Format]:
@@ -42,6 +43,6 @@ def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[Prom
         raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
     template = None if options.prompt is None else PromptTemplate(options.prompt)
     name = "<stdin>" if path is None else str(path)
-    defaults = RequestDefaults(options.model, options.max_tokens, options.system)
+    defaults = RequestDefaults(options.model, options.max_tokens, options.system, options.tag)
     builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
     return PromptInput(path, form, builder), form

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from headway.cli.line_fault import LineFault, Warnings
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Record
 from headway.core.id_set import IdSet
-from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request
+from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request, tag_of
 from headway.preflight.rules.parameters import KNOWN
 
 BATCH_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -28,6 +28,8 @@ class RequestDefaults:
     model: str
     max_tokens: int
     system: str | None = None
+    tag: str = ""
+    """Of lines without one."""
 
     def params(self) -> dict[str, object]:
         """As parameters of a request."""
@@ -42,6 +44,7 @@ class RequestBuilder:
         self, defaults: RequestDefaults, template: PromptTemplate | None, warnings: Warnings
     ) -> None:
         self._defaults = defaults.params()
+        self._tag = defaults.tag
         self._template = template
         system = defaults.system
         # Lines that bring their own requests get the text as it stands: it may be full of braces.
@@ -59,6 +62,7 @@ class RequestBuilder:
         key = line_id(record) if custom_id is None else custom_id
         try:
             request = build_request(body, self._defaults, {}, custom_id=key)
+            request = replace(request, tag=_tag(record.fields) or self._tag)
             request.body_json()
         except RequestError as error:
             raise LineFault(str(error)) from None
@@ -90,9 +94,9 @@ class RequestBuilder:
         if len(forms) != 1:
             raise LineFault(_no_form(fields, forms))
         if forms == ["params"]:
-            self._warn_unknown(set(fields) - {"params", "custom_id"}, "is ignored")
+            self._warn_unknown(set(fields) - {"params", "custom_id", "tag"}, "is ignored")
             return self._params(fields["params"])
-        extra = set(fields) - PARAMETERS - {"prompt", "custom_id"}
+        extra = set(fields) - PARAMETERS - {"prompt", "custom_id", "tag"}
         self._warn_unknown(extra, "is not a parameter of the Messages API and is not sent")
         body = {name: value for name, value in fields.items() if name in PARAMETERS}
         if forms == ["prompt"]:
@@ -138,6 +142,12 @@ def line_id(record: Record) -> str:
     """The id of a line that brings none: it depends on content and line number only."""
     digest = hashlib.sha256(record.content).hexdigest()[:8]
     return f"line-{record.number}-{digest}"
+
+
+def _tag(fields: Mapping[str, object]) -> str:
+    """What the line's cost is counted under; a number of a table is taken as its text."""
+    value = fields.get("tag")
+    return str(value) if isinstance(value, int | float) else tag_of(value)
 
 
 def _user_turn(text: str) -> list[dict[str, str]]:

@@ -181,6 +181,7 @@ def shown_command(options: RunOptions) -> str:
         ("--format", options.format, None),
         ("--limit", options.limit, None),
         ("--max-in-flight", options.max_in_flight, None),
+        ("--tag", options.tag, ""),
         ("--max-cost", options.max_cost, None),
         ("--prices", options.prices, None),
         *(("--repair", rule, None) for rule in options.repair),

@@ -11,6 +11,8 @@ from headway.core.dimension import ROW, Dimension
 
 KINDS: Final = 5
 """Kinds of failures shown."""
+TAGS: Final = 10
+"""Tags shown."""
 LABEL: Final = 10
 NOUN: Final = {
     Dimension.REQUESTS: "requests",
@@ -25,6 +27,7 @@ def summary(report: RunReport, command: str) -> str:
         *_jobs(report),
         *_requests(report),
         *_tokens(report),
+        *_tags(report),
         *_spend(report),
         *_speed(report),
         *_failures(report),
@@ -87,6 +90,25 @@ def _tokens(report: RunReport) -> Iterator[tuple[str, str]]:
             else "cost unknown"
         )
     yield "tokens", f"{figures.count(usage.true_input)} in{cached}, {figures.count(usage.output)} out; {cost}"
+
+
+def _tags(report: RunReport) -> Iterator[tuple[str, str]]:
+    """What this run spent, by tag, the dearest first."""
+    lines = report.status.costs.by_tag
+    if not set(lines) - {""}:
+        return
+    label = "by tag"
+    dearest = sorted(lines.items(), key=lambda item: -item[1].usd)
+    for tag, line in dearest[:TAGS]:
+        unknown = f" and {figures.plural(line.unpriced, 'answer')} of unknown price" if line.unpriced else ""
+        yield (
+            label,
+            f"{tag or '(none)'}: {figures.usd(line.usd)}{unknown}, {figures.plural(line.answers, 'answer')}",
+        )
+        label = ""
+    if len(dearest) > TAGS:
+        rest = sum(line.usd for _, line in dearest[TAGS:])
+        yield "", f"and {figures.plural(len(dearest) - TAGS, 'other tag')}: {figures.usd(rest)}"
 
 
 def _spend(report: RunReport) -> Iterator[tuple[str, str]]:

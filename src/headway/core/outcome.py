@@ -49,6 +49,9 @@ class Ending:
     """It did not finish, and may be sent again."""
     changes: tuple[Change, ...] = ()
     """What was changed in its request: repairs and follow-ups, in order."""
+    tenant: str = ""
+    tag: str = ""
+    """What its cost is counted under."""
 
     def line(self) -> str:
         """One line of an output file, without the newline."""
@@ -80,6 +83,7 @@ class Ending:
             "cost_usd": None if self.cost is None else round(self.cost, 9),
             "lane": "live",
         }
+        facts |= {name: text for name, text in (("tenant", self.tenant), ("tag", self.tag)) if text}
         if self.changes:
             facts["repairs"] = [change.to_json() for change in self.changes]
         if self.maybe_billed:
@@ -110,6 +114,8 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
         running_seconds=running,
         resumable=not record.state.final,
         changes=amendment.changes,
+        tenant=record.tenant,
+        tag=record.request.tag,
     )
     held = amendment.held
     if isinstance(event, Kept) and held is not None:

@@ -33,6 +33,7 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         halted=scopes.account,
         at=loop_time(),
         started=tally.started,
+        costs=tally.costs(),
         spend=None if dispatcher.till is None else dispatcher.till.purse.status(),
         failures=tally.recent.newest_last(),
         dead={dead: failure for dead, failure in scopes.failures.items() if dead != ACCOUNT},

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headway.core.budget import BudgetStatus
+from headway.core.cost_sheet import Costs
 from headway.core.failure import Failure
 from headway.core.scopes import DeadScope
 from headway.core.spend import SpendStatus
@@ -57,6 +58,8 @@ class Status:
     """Loop time of this snapshot, seconds."""
     started: float = 0.0
     """Loop time at which the scheduler was opened, seconds."""
+    costs: Costs = field(default_factory=Costs)
+    """What was spent, by tenant and by tag."""
     spend: SpendStatus | None = None
     """What has been spent under the spend cap; ``None``: there is none."""
     failures: tuple[SeenFailure, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from headway.core.cost_sheet import Costs, CostSheet
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
@@ -62,10 +63,21 @@ class Tally:
         self.usage = Usage()
         self.cost = 0.0
         self.cost_unknown = 0
+        self._tenants, self._tags = CostSheet(), CostSheet()
 
     def emit(self, record: JobRecord, event: JobEvent) -> None:
         """Count an event."""
         self.recent.emit(record, event)
+        before = self.maybe_billed
+        self._count(record, event)
+        self._tenants.unanswered(record.tenant, self.maybe_billed - before)
+        self._tags.unanswered(record.request.tag, self.maybe_billed - before)
+
+    def costs(self) -> Costs:
+        """What was spent, by tenant and by tag."""
+        return Costs(self._tenants.lines(), self._tags.lines())
+
+    def _count(self, record: JobRecord, event: JobEvent) -> None:
         match event:
             case Started():
                 self.sends += 1
@@ -83,9 +95,9 @@ class Tally:
                 self._count_attempt(record, failure)
             case Continued(usage=usage, cost=cost):
                 self.followed_up += 1
-                self._count_answer(usage, cost)
+                self._count_answer(record, usage, cost)
             case Succeeded(usage=usage, cost=cost):
-                self._count_answer(usage, cost)
+                self._count_answer(record, usage, cost)
             case Kept(instead_of=Expired(sent=sent)) | Cancelled(sent=sent) | Expired(sent=sent):
                 self.maybe_billed += sent
             case Kept(instead_of=Failed(failure=failure)):
@@ -129,7 +141,9 @@ class Tally:
             self._count_refusal(failure)
             self.maybe_billed += failure.row.maybe_billed
 
-    def _count_answer(self, usage: Usage, cost: float | None) -> None:
+    def _count_answer(self, record: JobRecord, usage: Usage, cost: float | None) -> None:
+        self._tenants.answer(record.tenant, usage, cost)
+        self._tags.answer(record.request.tag, usage, cost)
         self.usage += usage
         if cost is None:
             self.cost_unknown += 1

@@ -25,6 +25,8 @@ class Terms:
     """``None``: the scheduler's."""
     follow_up: FollowUp | None = None
     """``None``: the scheduler's."""
+    tag: str = ""
+    """What its cost is counted under; empty: as the request itself says."""
 
 
 USUAL: Final = Terms()
@@ -33,11 +35,15 @@ _current: ContextVar[Terms | None] = ContextVar("headway_terms", default=None)
 
 @contextmanager
 def job_terms(
-    *, priority: Priority = Priority.NORMAL, tenant: str = "", deadline: float | None = None
+    *,
+    priority: Priority = Priority.NORMAL,
+    tenant: str = "",
+    deadline: float | None = None,
+    tag: str = "",
 ) -> Generator[None]:
     """Calls through `Scheduler.client` and `Scheduler.wrap` inside this block, in the same task and in those it
     starts, have these terms: for frameworks that make the calls for you. ``deadline``: seconds, for each call."""
-    token = _current.set(Terms(priority, tenant, deadline))
+    token = _current.set(Terms(priority, tenant, deadline, tag=tag))
     try:
         yield
     finally:

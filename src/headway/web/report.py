@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from headway.core.budget_status import BudgetStatus, DimensionStatus
 from headway.core.failure import Failure
@@ -31,6 +32,7 @@ def report_of(status: Status) -> dict[str, object]:
         "output_tokens": status.usage.output,
         "cost_usd": status.cost,
         "cost_unknown": status.cost_unknown,
+        "spend": None if status.spend is None else asdict(status.spend),
         "halted": None if status.halted is None else _failure(status.halted),
         "budgets": _budgets(status.budgets),
         "failures": [

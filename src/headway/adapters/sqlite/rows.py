@@ -114,6 +114,8 @@ def _request_text(request: Request) -> str:
         stored["options"] = options
     if request.custom_id is not None:
         stored["custom_id"] = request.custom_id
+    if request.tag:
+        stored["tag"] = request.tag
     # Not canonical: the order of keys in a tool's schema is part of the prompt.
     return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
 
@@ -127,6 +129,7 @@ def request_of(stored: bytes) -> Request:
             params,
             cast("dict[str, object]", data.get("options", {})),
             cast("str | None", data.get("custom_id")),
+            tag=cast("str", data.get("tag", "")),
         )
     except (ValueError, KeyError, TypeError):
         raise RowError("a request that is not JSON") from None
@@ -194,6 +197,7 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
         "running_seconds": ending.running_seconds,
         "resumable": ending.resumable,
     }
+    facts |= {name: text for name, text in (("tenant", ending.tenant), ("tag", ending.tag)) if text}
     if ending.changes:
         facts["changes"] = [change.to_json() for change in ending.changes]
     body = None if ending.body is None else storable(ending.body)
