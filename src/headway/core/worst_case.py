@@ -57,17 +57,29 @@ def worst_cost(
 
     ``shown``: output tokens of earlier attempts that the next one may have to read again (a resumed stream).
     """
-    body = request.params
-    extra = request.options.get("extra_body")
-    if isinstance(extra, Mapping):  # it is sent over the parameters
-        body = {**body, **cast("Mapping[str, object]", extra)}
-    model = str(body.get("model", ""))
-    facts = catalog.find(model)
+    body = _sent(request)
+    facts = _priced(body, catalog)
     if facts is None or facts.price is None:
         return None
-    usage = worst_usage(body, facts, shown)
-    costs = [facts.price.cost(each, lane) for each in _ways(usage)]
-    return max(costs)
+    return max(facts.price.cost(usage, lane) for usage in _ways(worst_usage(body, facts, shown)))
+
+
+def is_priced(request: Request, catalog: Catalog) -> bool:
+    """Whether the model's price is known."""
+    return _priced(_sent(request), catalog) is not None
+
+
+def _sent(request: Request) -> Mapping[str, object]:
+    """The body as it leaves: the call's ``extra_body`` lies over the parameters."""
+    extra = request.options.get("extra_body")
+    if isinstance(extra, Mapping):
+        return {**request.params, **cast("Mapping[str, object]", extra)}
+    return request.params
+
+
+def _priced(body: Mapping[str, object], catalog: Catalog) -> ModelFacts | None:
+    facts = catalog.find(str(body.get("model", "")))
+    return facts if facts is not None and facts.price is not None else None
 
 
 def worst_usage(body: Mapping[str, object], facts: ModelFacts | None, shown: int = 0) -> Usage:

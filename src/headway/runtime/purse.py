@@ -20,7 +20,7 @@ from headway.core.price import PricedLane
 from headway.core.request import Request
 from headway.core.spend import Hold, Spend, SpendCap, SpendStatus
 from headway.core.usage import NO_USAGE, Usage
-from headway.core.worst_case import worst_cost
+from headway.core.worst_case import is_priced, worst_cost
 from headway.errors import JournalError
 from headway.runtime.clock import wall_time
 
@@ -85,7 +85,7 @@ class Purse:
 
     def require_price(self, request: Request) -> None:
         """Raises `RequestError` for a request whose price is unknown: no cap can hold it."""
-        if worst_cost(request, self._catalog) is None:
+        if not is_priced(request, self._catalog):
             raise unpriced(request.model)
 
     def worst(self, request: Request, lane: PricedLane = "live", *, shown: int = 0) -> float | None:
