@@ -26,7 +26,7 @@ PATIENCE = 120.0
 """Seconds: a bound on what usually takes three."""
 
 
-def start(api: RemoteAPI, folder: Path) -> subprocess.Popen[str]:
+def start(api: RemoteAPI, folder: Path, *options: str) -> subprocess.Popen[str]:
     source = str(Path(headway.__file__).parents[1])
     environment = os.environ | {
         "ANTHROPIC_BASE_URL": api.base_url,
@@ -34,7 +34,7 @@ def start(api: RemoteAPI, folder: Path) -> subprocess.Popen[str]:
         "PYTHONPATH": source,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "headway", "run", "p.jsonl", "--no-progress", "--max-in-flight", "6"],
+        [sys.executable, "-m", "headway", "run", "p.jsonl", "--no-progress", "--max-in-flight", "6", *options],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -114,3 +114,30 @@ def check_end(folder: Path, stats: FakeStats, finished: dict[str, int]) -> None:
         )
     # At most what was in flight at each kill is sent again without a fault being the reason.
     assert sum(line["headway"].get("maybe_billed", 0) for line in lines) <= KILLS * 6 + stats.arrivals * 0.1
+
+
+def test_kills_do_not_fill_the_purse_again(tmp_path: Path) -> None:
+    """What was spent stays spent over ``kill -9``, and what was in flight is counted."""
+    seed = random.randrange(10**6)
+    print("seed", seed)
+    chance = random.Random(seed)
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"prompt": f"Say {n}"}) + "\n" for n in range(JOBS)))
+    cap = ("--max-tokens", "100", "--max-cost", "0.1")
+
+    def billed() -> float:
+        stats = api.stats()
+        return stats.input_tokens * 2e-6 + stats.output_tokens * 10e-6
+
+    config = FakeConfig(latency=Latency(ttft=0.05, speed=1000.0), output=OutputLength(40), seed=seed)
+    with FakeAPI.in_thread(config) as api:
+        for _ in range(3):
+            kill_after(api, start(api, tmp_path, *cap), chance.randint(1, 25), chance)
+        last = start(api, tmp_path, *cap)
+        out, errors = last.communicate(timeout=PATIENCE)
+        assert last.returncode == 3, out + errors
+        assert "of the cap of $0.100000 in this run is spent" in errors
+        assert 0.06 < billed() <= 0.1, "and not much of it is lost to the kills"
+        before = api.stats().arrivals
+        again = start(api, tmp_path, *cap)
+        again.communicate(timeout=PATIENCE)
+        assert (again.returncode, api.stats().arrivals) == (3, before), "nothing is left to spend"

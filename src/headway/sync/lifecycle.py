@@ -13,6 +13,7 @@ from headway.sync.bridge import Bridge
 
 if TYPE_CHECKING:
     from headway.core.limits import Limits
+    from headway.core.spend import SpendCap
     from headway.runtime.status import Status
 
 log: Final = logging.getLogger("headway")
@@ -71,6 +72,10 @@ class Lifecycle:
     def set_limits(self, limits: Limits) -> None:
         """Tell other limits while running; what the API's headers say still wins."""
         self._open_bridge.call(self._scheduler.set_limits, limits)
+
+    def set_spend_cap(self, cap: SpendCap) -> None:
+        """Another cap while running; see `headway.Scheduler.set_spend_cap`."""
+        self._open_bridge.call(self._scheduler.set_spend_cap, cap)
 
     def drain(self, timeout: float | None = None) -> bool:
         """Accept no new jobs and wait until the others have ended; after ``timeout`` seconds the rest ends
