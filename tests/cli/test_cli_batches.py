@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
-from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
+from headway.testing.fake_api import INSTANT, FakeAPI, FakeConfig, FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
     from conftest import Headway
 
+CANARY = "sk-ant-canary-0123456789"
+"""As in conftest."""
 DAY = 86_400
 
 
-@pytest.fixture(autouse=True)
-def no_profile(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RemoteAPI]:
+    """The clock of its batches stands as good as still: only ``pass_time`` moves it."""
+    monkeypatch.setattr(httpx2, "create_ssl_context", functools.cache(httpx2.create_ssl_context))
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path / "none"))
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT, batch_time_scale=1e-9)) as api:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", api.base_url)
+        monkeypatch.setenv("ANTHROPIC_API_KEY", CANARY)
+        yield api
 
 
 def create(api: RemoteAPI, *names: str, **params: object) -> str:
@@ -99,6 +110,7 @@ def test_results_to_a_file_survive_what_breaks_on_the_way(
 
 
 def test_a_refused_key_and_a_missing_one(api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch):
+    assert "an ID is empty" in headway("batches", "results", "").err
     api.set_faults((FaultRule(FaultKind.STATUS, endpoint="batch_list", status=401),))
     refused = headway("batches")
     assert (refused.status, "ANTHROPIC_API_KEY" in refused.err) == (3, True)

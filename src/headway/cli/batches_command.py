@@ -69,6 +69,7 @@ async def _listed(options: ListOptions) -> list[BatchInfo]:
 
 def cancel_batches(ids: Sequence[str], *, in_json: bool = False) -> ExitStatus:
     """Begin to cancel them; status 1 when one could not be."""
+    _require_named(ids)
     return asyncio.run(_cancel(ids, in_json=in_json))
 
 
@@ -102,6 +103,7 @@ class BatchResultsOptions:
 
 def batch_results(options: BatchResultsOptions) -> ExitStatus:
     """Write the results of one batch, line by line as the API gives them."""
+    _require_named([options.batch_id])
     output = None if options.output in {None, STANDARD} else options.output
     if output is not None:
         require_writable(output)
@@ -156,6 +158,11 @@ def _target(path: Path | None) -> Generator[BinaryIO]:
         os.replace(part, path)  # noqa: PTH105 - one rename, atomic
     finally:
         part.unlink(missing_ok=True)
+
+
+def _require_named(ids: Sequence[str]) -> None:
+    if not all(batch_id.strip() for batch_id in ids):
+        raise CommandError("an ID is empty; headway batches list shows those there are")
 
 
 def _warn(text: str) -> None:
