@@ -9,12 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.adapters.anthropic.answer import read_answer
 from headway.adapters.anthropic.batch_lines import lines_of, result_of
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
+from headway.core.limits import NO_REPORT
+from headway.core.request import Request
+from headway.ports import Reply
 
 pytestmark = pytest.mark.anyio
-TEXTS = st.text(st.characters(exclude_characters="\n"), max_size=8).filter(str.strip)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=8).filter(str.strip)
 
 
 @given(st.lists(TEXTS, max_size=6), st.lists(st.integers(0, 60), max_size=6), st.booleans())
@@ -90,6 +94,40 @@ def test_an_errored_item_fails_as_the_same_request_alone(error, kind, scope, mes
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.scope, failure.message) == (kind, scope, message)
     assert (failure.status, failure.request_id) == (None, "req_1" if wrapped else None)
+
+
+def test_messages_of_a_newer_api_pass():
+    """Known fields as the SDK types them, unknown blocks and fields as they came."""
+    usage = {"input_tokens": 1, "output_tokens": 2}
+    fields = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "m",
+        "content": [],
+        "usage": usage,
+    }
+    text, novel = {"type": "text", "text": "hi", "citations": None}, {"type": "hologram", "beams": [1, 2]}
+    known = {**fields, "content": [text], "stop_reason": "end_turn", "stop_sequence": None, "colour": "blue"}
+    for message in (known, {**known, "content": [text, novel], "stop_reason": "bored"}):
+        line = json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": message}}).encode()
+        given = result_of(line).message
+        assert type(given).__name__ == "Message"
+        assert given.content[0].text == "hi"  # type: ignore[attr-defined]
+        assert given.to_dict(warnings=False) == message  # type: ignore[attr-defined]
+        assert given._request_id is None  # type: ignore[attr-defined]
+
+
+def test_a_lone_surrogate_does_not_cost_a_paid_answer():
+    """JSON can hold it, UTF-8 cannot: a model's token may end in the middle of a character."""
+    line = json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "max_tokens",
+        "content": [{"type": "text", "text": "a\ud83d"}], "usage": {"input_tokens": 1, "output_tokens": 2},
+    }}})  # fmt: skip
+    message = result_of(line.encode()).message
+    reply = read_answer(Request({"model": "m"}), message, None, NO_REPORT, None)
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.body)["content"][0]["text"] == "a\ud83d"
 
 
 @pytest.mark.parametrize(

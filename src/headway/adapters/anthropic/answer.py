@@ -36,7 +36,7 @@ def read_answer(
     try:
         if problem is None:
             whole = cast("Message", message)
-            body = whole.to_json(indent=None, warnings=False) if body is None else body
+            body = body_of(whole) if body is None else body
             if request.output_format is not None:
                 whole = parsed(whole, request.output_format)
             whole._request_id = request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
@@ -46,6 +46,14 @@ def read_answer(
     except Exception as error:  # noqa: BLE001 - an answer that defeats us was sent and billed all the same
         return unreadable(request, error, report, request_id)
     return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)
+
+
+def body_of(message: Message) -> str:
+    """A message as one line of JSON; a lone surrogate, which pydantic cannot write, as its escape."""
+    try:
+        return message.to_json(indent=None, warnings=False)
+    except ValueError:
+        return json.dumps(message.to_dict(warnings=False), separators=(",", ":"), default=str)
 
 
 def problem_of(message: object) -> str | None:

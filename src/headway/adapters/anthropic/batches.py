@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args
 
 import httpx2
 from anyio import to_thread
+from anyio.lowlevel import checkpoint
 
 from headway.adapters.anthropic.answer import read_answer
 from headway.adapters.anthropic.arguments import item_of
@@ -173,7 +174,7 @@ async def _lines(response: httpx2.Response, doing: str) -> AsyncGenerator[bytes]
         if "html" in response.headers.get("content-type", ""):
             failure = failure_of(ErrorKind.MALFORMED, "status 200, but the body is a page, not results")
         else:
-            async with aclosing(lines_of(response.aiter_bytes())) as lines:
+            async with aclosing(lines_of(_chunks(response))) as lines:
                 async for line in lines:
                     yield line
             return
@@ -182,6 +183,12 @@ async def _lines(response: httpx2.Response, doing: str) -> AsyncGenerator[bytes]
     except Exception as error:  # noqa: BLE001 - every failure becomes one of ours; cancellation passes
         failure = rejection_of(error, answering=True).failure
     raise BatchCallError(failure, doing)
+
+
+async def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes]:
+    async for chunk in response.aiter_bytes():
+        yield chunk
+        await checkpoint()  # a body that is there already makes nobody wait
 
 
 def _body(items: Sequence[BatchItem]) -> bytes:
