@@ -1,21 +1,42 @@
-"""Thinking blocks that are bound to the exact conversation before them.
+"""Thinking blocks that are bound to the exact conversation before them, and how they are taken out.
 
-Models with preserved thinking check every returned thinking block against what came before it; once an image or
-a document there is another one, the API answers "Invalid `signature` in `thinking` block". The cure is to take all
+Models with preserved thinking check every returned thinking block against what came before it; once a turn, an image
+or a document there is another one, the API answers "Invalid `signature` in `thinking` block". The cure is to take all
 thinking blocks out (https://platform.claude.com/docs/en/build-with-claude/extended-thinking).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, cast
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from headway.core.catalog import facts_of
 from headway.core.change import Change
-from headway.preflight.facts import Body, blocks_of
+from headway.preflight.facts import Body
 from headway.preflight.rule import Mended
+from headway.preflight.system_turns import with_messages
+from headway.preflight.turns import THINKING, Message, as_object, is_list, messages_in
 
-THINKING: Final = ("thinking", "redacted_thinking")
+_REASON: Final = "thinking blocks are bound to the conversation as it was"
+
+
+def without_thinking(messages: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
+    """The messages without thinking blocks, and how many each of them had, by its index as given.
+
+    A message that was nothing but thinking goes.
+    """
+    kept: list[Message] = []
+    removed: dict[int, int] = {}
+    for index, message in enumerate(messages):
+        content = message.get("content")
+        blocks = [block for block in content if not _is_thinking(block)] if is_list(content) else []
+        if not is_list(content) or len(blocks) == len(content):
+            kept.append(message)
+            continue
+        removed[index] = len(content) - len(blocks)
+        if blocks:
+            kept.append({**message, "content": blocks})
+    return kept, removed
 
 
 def unbound(body: Body, rule: str, edited: Iterable[str]) -> Mended:
@@ -23,27 +44,20 @@ def unbound(body: Body, rule: str, edited: Iterable[str]) -> Mended:
     its model checks them; otherwise the body as it is."""
     model = facts_of(str(body.get("model", "")))
     first = min((int(path.split(".")[1]) for path in edited), default=None)
-    messages = body.get("messages")
-    if model is None or not model.preserved_thinking or first is None or not isinstance(messages, list):
+    if model is None or not model.preserved_thinking or first is None:
         return Mended(body, ())
-    turns = cast("list[Mapping[str, object]]", messages)
-    if not any(_thinks(turn) for turn in turns[first:]):
+    messages = messages_in(body)
+    kept, removed = without_thinking(messages)
+    if not any(index >= first for index in removed):
         return Mended(body, ())
-    kept: list[Mapping[str, object]] = []
-    changes: list[Change] = []
-    for index, turn in enumerate(turns):
-        if not _thinks(turn):
-            kept.append(turn)
-            continue
-        content = [block for block in blocks_of(turn["content"]) if block.get("type") not in THINKING]
-        gone = len(blocks_of(turn["content"])) - len(content)
-        reason = "thinking blocks are bound to the conversation as it was"
-        changes.append(Change(rule, f"messages.{index}.content", reason, f"{gone} thinking blocks", None))
-        if content:  # a turn that was nothing but thinking goes
-            kept.append({**turn, "content": content})
-    return Mended({**body, "messages": kept}, tuple(changes))
+    changes = tuple(
+        Change(rule, f"messages.{index}.content", _REASON, f"{count} thinking blocks", None)
+        for index, count in removed.items()
+    )
+    if len(kept) < len(messages):  # a `system` message may stand elsewhere now
+        return Mended(with_messages(body, kept, model), changes)
+    return Mended({**body, "messages": kept}, changes)
 
 
-def _thinks(turn: object) -> bool:
-    content = cast("Mapping[str, object]", turn).get("content") if isinstance(turn, Mapping) else None
-    return any(block.get("type") in THINKING for block in blocks_of(content))
+def _is_thinking(block: object) -> bool:
+    return as_object(block).get("type") in THINKING

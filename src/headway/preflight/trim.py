@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from headway.preflight.bound_thinking import without_thinking
 from headway.preflight.facts import Body, Facts
 from headway.preflight.system_turns import text_of, with_messages, with_system
 from headway.preflight.turns import (
@@ -163,27 +164,12 @@ def _cut(
     body: Body, messages: list[Message], gone: set[int], facts: Facts, tokens_of: Callable[[Body], float]
 ) -> Trimmed:
     texts = [text_of(messages[index]) for index in sorted(gone) if _stays(messages[index])]
-    thinking = 0
-    strip = facts.model is not None and facts.model.preserved_thinking
-    kept: list[Message] = []
-    for index, message in enumerate(messages):
-        if index in gone:
-            continue
-        bare, removed = _without_thinking(message) if strip else (message, 0)
-        thinking += removed
-        if bare.get("content") or not removed:  # nothing is left of an answer that was only thought
-            kept.append(bare)
+    kept = [message for index, message in enumerate(messages) if index not in gone]
+    removed: dict[int, int] = {}
+    if facts.model is not None and facts.model.preserved_thinking:
+        kept, removed = without_thinking(kept)
     cut = with_messages(with_system(body, texts), kept, facts.model)
-    return Trimmed(cut, tuple(sorted(gone)), thinking, len(texts), tokens_of(cut))
-
-
-def _without_thinking(message: Message) -> tuple[Message, int]:
-    content = message.get("content")
-    if not is_list(content):
-        return message, 0
-    blocks = [block for block in content if as_object(block).get("type") not in THINKING]
-    removed = len(content) - len(blocks)
-    return ({**message, "content": blocks} if removed else message), removed
+    return Trimmed(cut, tuple(sorted(gone)), sum(removed.values()), len(texts), tokens_of(cut))
 
 
 def _stays(message: Message) -> bool:
