@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headway.adapters.anthropic.probe import ListedModel, Probe
+from headway.adapters.anthropic.probe import Probe
 from headway.cli import doctor_remote
 from headway.cli.diagnosis import Check, Mark
 from headway.cli.doctor_local import DEFAULT_URL, address, credential, open_files
+from headway.core.listed_model import ListedModel
 from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def test_clocks(skew: float | None, mark: Mark, said: str) -> None:
 
 
 def listed(model: str, lifecycle: str = "active", retires: str | None = None) -> ListedModel:
-    return ListedModel(model, "opus", lifecycle, retires, "2026-01-01", 1_000_000, 128_000)
+    return ListedModel(model, "opus", lifecycle, "2026-01-01", retires, 1_000_000, 128_000)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ from headway.core.request import Request
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
 
-    from headway.adapters.anthropic.probe import ListedModel, Probe
+    from headway.adapters.anthropic.probe import Probe
     from headway.core.failure import Failure
     from headway.core.limits import LimitReport
+    from headway.core.listed_model import ListedModel
 
 SKEW: Final = 5.0
 """Seconds by which clocks may differ without a word."""

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from headway.adapters.anthropic.failures import rejection_of
 from headway.adapters.anthropic.headers import http_date, limit_report
+from headway.adapters.anthropic.models import listed
 from headway.core.failure import Failure
 from headway.core.limits import NO_REPORT, LimitReport
+from headway.core.listed_model import ListedModel
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-    from anthropic.types import ModelInfo
 
 PAGE: Final = 1000
 """Models on one page at most: all there are."""
@@ -33,24 +34,6 @@ class Probe:
     report: LimitReport = NO_REPORT
 
 
-@dataclass(frozen=True, slots=True)
-class ListedModel:
-    """A model as ``models.list`` has it."""
-
-    id: str
-    line: str | None
-    lifecycle: str
-    """``active``, ``deprecated`` or ``retired``."""
-    retires: str | None
-    """ISO date."""
-    created: str
-    """ISO date."""
-    window: int | None
-    """Input tokens at most."""
-    max_output: int | None
-    """Output tokens at most."""
-
-
 async def probe_models(client: AsyncAnthropic) -> tuple[Probe, tuple[ListedModel, ...]]:
     """Ask for the list of models, the newest first. Costs nothing. Never raises."""
     began, wall = time.monotonic(), time.time()
@@ -58,7 +41,7 @@ async def probe_models(client: AsyncAnthropic) -> tuple[Probe, tuple[ListedModel
         raw = await client.models.with_raw_response.list(limit=PAGE)
         page = await raw.parse()
         probe = _probe(raw.headers, began, wall)
-        return probe, tuple(_listed(model) for model in page.data)
+        return probe, tuple(listed(model) for model in page.data)
     except Exception as error:  # noqa: BLE001 - every failure becomes a value
         return Probe(time.monotonic() - began, rejection_of(error).failure), ()
 
@@ -82,15 +65,3 @@ def _probe(headers: Mapping[str, str], began: float, wall: float) -> Probe:
     skew = None if date is None else date.timestamp() + 0.5 - (wall + seconds / 2)
     organization = headers.get("anthropic-organization-id")
     return Probe(seconds, None, skew, organization, limit_report(headers))
-
-
-def _listed(model: ModelInfo) -> ListedModel:
-    return ListedModel(
-        model.id,
-        model.line,
-        model.lifecycle,
-        model.retires_at.date().isoformat() if model.retires_at else None,
-        model.created_at.date().isoformat(),
-        model.max_input_tokens,
-        model.max_tokens,
-    )
