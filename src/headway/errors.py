@@ -163,6 +163,7 @@ _CLASS: dict[ErrorKind, type[JobFailedError]] = {
             ErrorKind.INVALID_REQUEST,
             ErrorKind.CONTEXT_OVERFLOW,
             ErrorKind.IMAGE_TOO_LARGE,
+            ErrorKind.THINKING_REFUSED,
             ErrorKind.PERMISSION,
             ErrorKind.PROFILE,
             ErrorKind.NOT_FOUND,

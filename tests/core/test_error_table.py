@@ -141,7 +141,8 @@ CLASSES = {
     E.JobFailedError: {"internal"},
     E.StreamInterruptedError: {"stream_interrupted"},
     E.RequestRejectedError: {
-        "invalid_request", "context_overflow", "image_too_large", "permission", "profile", "not_found",
+        "invalid_request", "context_overflow", "image_too_large", "thinking_refused", "permission", "profile",
+        "not_found",
         "conflict_final", "request_too_large", "unprocessable", "client_error",
     },
 }  # fmt: skip

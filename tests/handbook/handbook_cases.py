@@ -95,6 +95,14 @@ _SUM = (
 _PREFILL = (
     "This model does not support assistant message prefill. The conversation must end with a user message."
 )
+_SIGNATURE = (
+    "messages.1.content.0: Invalid `signature` in `thinking` block. The block is bound to a different conversation. "
+    'Remove the block, or set `thinking.block_binding.prefix_mismatch_behavior` to "drop_block".'
+)
+_MODIFIED = (
+    "messages.1.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
+    "modified. These blocks must remain as they were in the original response."
+)
 _CONCURRENT = (
     "Number of concurrent connections has exceeded your rate limit. Please try again later or contact sales at "
     "https://www.anthropic.com/contact-sales to discuss your options for a rate limit increase."
@@ -114,6 +122,8 @@ REFUSED = (
     Case("400 many images", api(400, message="messages.3.content.0.image.source.base64.data: At least one of the "
         "image dimensions exceed max allowed size for many-image requests: 2000 pixels"), K.IMAGE_TOO_LARGE,
         said="2000 pixels"),
+    Case("400 thinking", api(400, message=_SIGNATURE), K.THINKING_REFUSED, said="Invalid `signature`"),
+    Case("400 thinking changed", api(400, message=_MODIFIED), K.THINKING_REFUSED, said="cannot be modified"),
     Case("403", api(403), K.PERMISSION),
     Case("404 resource", api(404, message="file_011CNha8iCJcU1wXNR6q4V8w not found"), K.NOT_FOUND, said="file_011"),
     Case("404 thread", api(404, code="thread_not_found"), K.NOT_FOUND),
@@ -151,7 +161,7 @@ RETRIED = (
     Case("520", page(520), K.BAD_GATEWAY, X, 6, waits=STEPS, request_id=False),
     Case("503", page(503), K.UNAVAILABLE, X, 6, waits=doubling(2, 120, 5), request_id=False),
     Case("503 key", api(503, code="cmek_key_unreachable"), K.UNAVAILABLE, X, 6, waits=doubling(2, 120, 5)),
-    Case("504", api(504), K.SERVER_TIMEOUT, X, 4, waits=doubling(1, 30, 3)),
+    Case("504", api(504), K.SERVER_TIMEOUT, X, 4, said="Consider streaming", waits=doubling(1, 30, 3)),
     Case("reset", FaultRule(F.RESET, how="rst"), K.DISCONNECTED, X, 5, waits=doubling(0.5, 30, 4),
         request_id=False),
     Case("cut", FaultRule(F.BODY_CUT), K.DISCONNECTED, X, 5, waits=doubling(0.5, 30, 4), request_id=False),

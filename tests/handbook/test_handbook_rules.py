@@ -4,15 +4,21 @@ it was mended, with the change told."""
 from __future__ import annotations
 
 import inspect
+import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from handbook_cases import body as api_body
 from handbook_rig import KEY, MODEL, Start
 
 from headway import JobState, RequestRejectedError, Scheduler
+from headway.core.image_size import pixels
 from headway.core.request import RequestError
 from headway.preflight.policy import RepairPolicy
 from headway.preflight.rules import all_rules
+from headway.testing.fake_api.thinking_rules import thinking_seal
+from media_samples import b64, image
 
 pytestmark = [
     pytest.mark.anyio,
@@ -68,7 +74,7 @@ MENDED: list[tuple[str, dict[str, Any]]] = [
 ELSEWHERE = {
     "parameters": "has no repair",
     "roles": "tests/preflight: most of it has no repair",
-    "thinking_blocks": "tests/preflight",
+    "thinking_blocks": "below, and tests/preflight: after a refusal",
     "thinking_start": "tests/preflight",
     "context": "tests/preflight and tests/integration: it needs a large conversation",
     "images": "tests/integration/http/test_media_repair_http.py: it needs Pillow",
@@ -103,6 +109,60 @@ async def test_refused_stopped_and_mended(start: Start, rule: str, change: dict[
         assert '"repairs":' in outcome.ending.line()
         assert len(rig.wire.sent) == 2
         assert outcome.request.params == body, "the job is known by what the user gave"
+
+
+def _bound_elsewhere() -> dict[str, Any]:
+    """Thinking that belongs to a conversation whose first question was another one."""
+    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 64, "messages": [USER]}
+    seal = thinking_seal(asked | {"messages": [{"role": "user", "content": "How wide is it?"}]}, 1)
+    thought = {"type": "thinking", "thinking": "Seven?", "signature": seal}
+    return asked | says(USER, assistant(thought, TEXT), user(TEXT), assistant(thought), USER)
+
+
+async def test_thinking_that_the_api_refuses_is_taken_out_and_sent_again(start: Start) -> None:
+    rig = await start()
+    body = _bound_elsewhere()
+    async with rig.open() as scheduler:
+        with pytest.raises(
+            RequestRejectedError, match=r"thinking_refused.*Invalid `signature`.*leave all of them out"
+        ):
+            await scheduler.submit(body)
+        repair = RepairPolicy(rules={"thinking_blocks": "repair"})
+        outcome = await scheduler.submit(body, repair=repair).outcome()
+    assert outcome.state is JobState.SUCCEEDED
+    assert [(c.rule, c.path, c.old, c.new) for c in outcome.changes] == [
+        ("thinking_blocks", "messages.1.content", "1 thinking blocks", None),
+        ("thinking_blocks", "messages.3.content", "1 thinking blocks", None),
+    ]
+    assert len(rig.wire.sent) == 3
+    assert rig.wire.sent[-1]["messages"] == [USER, assistant(TEXT), user(TEXT), USER]
+
+
+async def test_an_image_is_scaled_to_the_side_that_the_api_names(start: Start) -> None:
+    """Fewer pixels than the table knows: the refusal's own number counts, not a guess."""
+    pillow = pytest.importorskip("PIL.Image")
+
+    def picture(width: int) -> dict[str, object]:
+        file = io.BytesIO()
+        pillow.new("RGB", (width, 8), (9, 99, 200)).save(file, "PNG")
+        return image(b64(file.getvalue()))
+
+    details = {
+        "error_code": "image_dimensions_too_large",
+        "max_side_length_pixels": 1200,
+        "paths": ["messages.0"],
+    }
+    rig = await start(
+        replace(api_body(400, "invalid_request_error", "An image is too large.", **details), count=1)
+    )
+    body = {"model": MODEL, "max_tokens": 64, "messages": [user(TEXT, picture(1600), picture(1100))]}
+    async with rig.open(repair=RepairPolicy("repair")) as scheduler:
+        outcome = await scheduler.submit(body).outcome()
+    assert outcome.state is JobState.SUCCEEDED
+    assert [(change.rule, change.path) for change in outcome.changes] == [("images", "messages.0.content.1")]
+    sent = [block["source"]["data"] for block in rig.wire.sent[1]["messages"][0]["content"][1:]]
+    assert [pixels(data) for data in sent] == [(1200, 6), (1100, 8)]
+    assert len(rig.wire.sent) == 2
 
 
 async def test_a_report_sends_it_as_it_is(start: Start) -> None:

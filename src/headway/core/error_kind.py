@@ -18,6 +18,7 @@ class ErrorKind(StrEnum):
     INVALID_REQUEST = "invalid_request"
     CONTEXT_OVERFLOW = "context_overflow"
     IMAGE_TOO_LARGE = "image_too_large"
+    THINKING_REFUSED = "thinking_refused"
     AUTHENTICATION = "authentication"
     STALE_TOKEN = "stale_token"  # noqa: S105 - the name of a failure
     BILLING = "billing"
@@ -127,6 +128,12 @@ TABLE: Final[tuple[KindRow, ...]] = (
     KindRow(ErrorKind.IMAGE_TOO_LARGE, "An image has more pixels than the API accepts.",
         "Resize it: 8000 px a side at most, 2000 px when a request has more than 20 images.",
         codes=("image_dimensions_too_large",), patterns=("many-image requests",),
+        within=("invalid_request_error",)),
+    KindRow(ErrorKind.THINKING_REFUSED, "A thinking block came back changed, or in a conversation not its own.",
+        "Send thinking blocks back exactly as they were received, with everything before them unchanged, or leave "
+        "all of them out: RepairPolicy(rules={\"thinking_blocks\": \"repair\"}) does.",
+        patterns=("invalid `signature` in `thinking`", "invalid signature in thinking",
+            "blocks in the latest assistant message cannot be modified"),
         within=("invalid_request_error",)),
     KindRow(ErrorKind.AUTHENTICATION, "The API key or token was not accepted.",
         "Check ANTHROPIC_API_KEY (white space, revoked or of another organisation). " + _RESUME,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headway.core.error_kind import ROW, TABLE, ErrorKind, KindRow, Scope
+from headway.core.image_limits import named_side
 from headway.core.limits import NO_REPORT, LimitReport
 
 _POINTING: Final = frozenset({ErrorKind.INVALID_REQUEST, ErrorKind.UNPROCESSABLE})
@@ -42,6 +43,8 @@ class Failure:
     """Whom it concerns."""
     resumes_at: str | None = None
     """When the account works again (ISO 8601, UTC), where that is known: a monthly cap ends with the month."""
+    side_limit: int | None = None
+    """Pixels a side that the API takes, where it refused an image and said so."""
 
     @property
     def row(self) -> KindRow:
@@ -88,6 +91,8 @@ class ErrorResponse:
     request_id: str | None = None
     retry_after: float | None = None
     report: LimitReport = NO_REPORT
+    side_limit: int | None = None
+    """``error.details.max_side_length_pixels``."""
 
 
 def classify(error: ErrorResponse) -> Failure:
@@ -104,6 +109,7 @@ def classify(error: ErrorResponse) -> Failure:
         error.retry_after,
         scope_of(row, error.error_code, error.message),
         _regained(error.message),
+        (error.side_limit or named_side(error.message)) if row.kind is ErrorKind.IMAGE_TOO_LARGE else None,
     )
 
 

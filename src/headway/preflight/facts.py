@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import Failure
 from headway.core.model_facts import AS_OF, ModelFacts
 from headway.core.overflow import Overflow, overflow_of
 from headway.core.tokens import CHARS_PER_TOKEN, measure
@@ -28,6 +30,10 @@ class Facts:
     """Input tokens as ``count_tokens`` or the API's own error message gave them for this very body."""
     overflow: Overflow | None = None
     """What the API said when it refused this very body for its size."""
+    refused: ErrorKind | None = None
+    """As what the API refused this very body."""
+    side_limit: int | None = None
+    """Pixels a side that the API named when it refused this very body for its images."""
     keep_first_turn: bool = True
     """When a conversation is trimmed its first user turn stays (it often holds the task)."""
     catalog: Catalog = BUILT_IN
@@ -48,6 +54,12 @@ def facts_for(body: Body, today: str = AS_OF, catalog: Catalog = BUILT_IN) -> Fa
     """The facts for a body, by the built-in table or a refreshed one."""
     model = body.get("model")
     return Facts(catalog.find(model) if isinstance(model, str) else None, today, catalog=catalog)
+
+
+def facts_after_refusal(facts: Facts, failure: Failure) -> Facts:
+    """The facts with all that the API said about the body it refused."""
+    facts = replace(facts, refused=failure.kind, side_limit=failure.side_limit)
+    return facts_after(facts, failure.message)
 
 
 def facts_after(facts: Facts, message: str) -> Facts:

@@ -31,6 +31,8 @@ class Finding:
     tool: str | None = None
     """What a repair of this finding needs beyond arithmetic: ``images`` (Pillow), ``files`` (the Files API).
     ``None``: the rule repairs it by itself, or nobody can."""
+    bound: int | None = None
+    """What the value may be at most, where a tool has to know it: pixels a side of an image."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}. {self.remedy}"

@@ -29,8 +29,13 @@ def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | No
         body, facts = _round(body, facts, policy, after, changes)
         if body is given:
             break
-        after, facts = None, replace(facts, counted=None, overflow=None)  # said of the body as it came
+        after, facts = None, _unsaid(facts)
     return Mended(body, tuple(changes))
+
+
+def _unsaid(facts: Facts) -> Facts:
+    """Without what was said of the body as it came: it is another one now."""
+    return replace(facts, counted=None, overflow=None, refused=None, side_limit=None)
 
 
 def _round(

@@ -19,7 +19,7 @@ from headway.core.failure import Failure
 from headway.core.request import Request, RequestError
 from headway.core.tokens import TokenEstimator
 from headway.preflight.check import check
-from headway.preflight.facts import Facts, facts_after, facts_for
+from headway.preflight.facts import Facts, facts_after_refusal, facts_for
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.policy import Mode, RepairPolicy
 from headway.preflight.repair import repair
@@ -86,10 +86,12 @@ class Inspector:
         _refuse(self.remaining(mended.body, own), policy, Mode.REPAIR)
         return Inspected(tuple(findings), mended if mended.changes else None)
 
-    def remaining(self, body: Params, own: RepairPolicy | None) -> list[Finding]:
-        """What the rules in mode ``repair`` still find in a body."""
+    def remaining(
+        self, body: Params, own: RepairPolicy | None, failure: Failure | None = None
+    ) -> list[Finding]:
+        """What the rules in mode ``repair`` still find in a body, or in one that the API refused with this."""
         policy = self.policy_of(own)
-        found = self._check(body, self._facts(body, policy), policy)
+        found = self._check(body, self._facts(body, policy, failure), policy)
         return [finding for finding in found if policy.mode(finding.rule) is Mode.REPAIR]
 
     def may_help(self, amendment: Amendment, failure: Failure, own: RepairPolicy | None) -> bool:
@@ -140,7 +142,7 @@ class Inspector:
         plain = facts_for(body, time.strftime("%Y-%m-%d", time.gmtime()), self._catalog)
         ratio = self._estimator(str(body.get("model"))).tokens_per_char
         facts = replace(plain, tokens_per_char=ratio, keep_first_turn=policy.keep_first_turn)
-        return facts if failure is None else facts_after(facts, failure.message)
+        return facts if failure is None else facts_after_refusal(facts, failure)
 
     def _tell(self, findings: Iterable[Finding], model: str) -> None:
         for finding in findings:

@@ -71,7 +71,7 @@ class Workbench:
         mended = self._inspector.mend_after(work.body, failure, own)
         work.take(mended)
         for name in self._inspector.tools_after(work.body, amendment, failure, own):
-            left = self._inspector.remaining(work.body, own)
+            left = self._inspector.remaining(work.body, own, failure)
             try:
                 await work.use(name, left, failure.kind)
             except UnrepairableError:

@@ -39,6 +39,7 @@ _STATUS: Final = {
             ErrorKind.INVALID_REQUEST,
             ErrorKind.CONTEXT_OVERFLOW,
             ErrorKind.IMAGE_TOO_LARGE,
+            ErrorKind.THINKING_REFUSED,
             ErrorKind.UNPROCESSABLE,
         ),
         400,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, cast
 
 import aiohttp
 import anthropic
@@ -126,6 +126,7 @@ def _of_status(error: anthropic.APIStatusError, request: Request | None) -> Reje
         request_id=error.request_id or _body_request_id(error.body),
         retry_after=retry_after(headers, datetime.now(UTC)),
         report=report,
+        side_limit=_side_limit(error.body),
     )
     return Rejection(_completed(classify(response), error.response, request), report)
 
@@ -175,6 +176,13 @@ def _text(value: object) -> str | None:
 
 def _body_request_id(body: object) -> str | None:
     return _text(body.get("request_id")) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def _side_limit(body: object) -> int | None:
+    """``error.details.max_side_length_pixels`` of a body. (The SDK's ``details`` may be of an unrelated class.)"""
+    for name in ("error", "details", "max_side_length_pixels"):
+        body = cast("dict[str, object]", body).get(name) if isinstance(body, dict) else None
+    return body if isinstance(body, int) and not isinstance(body, bool) and body > 0 else None
 
 
 def _of_connection(error: Exception, *, pool_full: bool) -> Rejection:

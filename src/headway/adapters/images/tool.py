@@ -45,13 +45,15 @@ class ImagesTool:
     async def mend(self, body: Body, findings: Sequence[Finding], kind: ErrorKind | None) -> Mended:
         """The body with every image mended that a finding names.
 
-        After ``IMAGE_TOO_LARGE`` without findings (the sizes could not be read, or the limit is another one)
-        every image is brought to 2000 px a side. Raises `UnrepairableError`.
+        A finding names the pixels a side that are accepted (the API's own number, if it gave one). After
+        ``IMAGE_TOO_LARGE`` without such a finding every image is brought to 2000 px a side. Raises
+        `UnrepairableError`.
         """
         images = images_of(body)
         reasons = _reasons(findings)
-        side = side_limit(len(images))
-        if kind is ErrorKind.IMAGE_TOO_LARGE:
+        bounds = [finding.bound for finding in findings if finding.bound is not None]
+        side = min(bounds, default=side_limit(len(images)))
+        if kind is ErrorKind.IMAGE_TOO_LARGE and not bounds:
             side = CROWD_SIDE
             reasons = reasons or _suspects(images)
         asked = [part for part in images if part.path in reasons]

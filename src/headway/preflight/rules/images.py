@@ -35,10 +35,13 @@ def _check(body: Body, facts: Facts) -> Iterator[Finding]:
     if most is not None and len(images) > most:
         problem = f"{len(images)} images in one request, {most} are accepted by this model"
         yield Finding(NAME, "messages", problem, "Split the request.")
-    side = side_limit(len(images))
+    side = side_limit(len(images)) if facts.side_limit is None else facts.side_limit
     for part in images:
         if part.data is not None:
             yield from _check_data(part, part.data, side, len(images))
+            if facts.side_limit is not None and pixels(part.data) is None:
+                problem = f"may be larger than the {side} pixels a side that the API takes"
+                yield Finding(NAME, part.path, problem, f"Resize it {_BY_TOOL}.", tool=TOOL, bound=side)
 
 
 def _check_data(part: Part, data: str, side: int, images: int) -> Iterator[Finding]:
@@ -56,7 +59,7 @@ def _check_data(part: Part, data: str, side: int, images: int) -> Iterator[Findi
     if (size := pixels(data)) and max(size) > side:
         crowd = f" when a request has more than {CROWD} images (it has {images})" if images > CROWD else ""
         problem = f"{size[0]}×{size[1]} pixels, {side} a side are accepted{crowd}"
-        yield Finding(NAME, part.path, problem, f"Resize it {_BY_TOOL}.", tool=TOOL)
+        yield Finding(NAME, part.path, problem, f"Resize it {_BY_TOOL}.", tool=TOOL, bound=side)
     if len(data) > MOST_BASE64:
         problem = f"{shown(len(data))} of base64, {shown(MOST_BASE64)} are accepted for one image"
         yield Finding(NAME, part.path, problem, f"Compress it {_BY_TOOL}.", tool=TOOL)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from headway.core.error_kind import ErrorKind
+from headway.preflight.bound_thinking import without_thinking
 from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.system_turns import with_messages
@@ -28,8 +30,21 @@ def _mend(body: Body, facts: Facts) -> tuple[Body, list[Fault]]:
     if not any(kind in THINKING for kind in kinds_in(messages)):
         return body, []
     preserved = facts.model is not None and facts.model.preserved_thinking
-    messages, faults = _blocks(messages, preserved)
+    if facts.refused is ErrorKind.THINKING_REFUSED:
+        messages, faults = _all_out(messages)
+    else:
+        messages, faults = _blocks(messages, preserved)
     return (with_messages(body, messages, facts.model) if faults else body), faults
+
+
+def _all_out(messages: list[Message]) -> tuple[list[Message], list[Fault]]:
+    """The API compared them with the conversation before them, which nobody else can."""
+    kept, removed = without_thinking(messages)
+    problem = "the API refused a thinking block of this conversation"
+    return kept, [
+        Fault(f"messages.{index}.content", problem, _AS_RECEIVED, f"{count} thinking blocks", None)
+        for index, count in removed.items()
+    ]
 
 
 def _blocks(messages: list[Message], preserved: bool) -> tuple[list[Message], list[Fault]]:
@@ -90,8 +105,10 @@ RULES = (
     mending_rule(
         NAME,
         "Thinking blocks come back signed, in assistant turns, and never as the very end of the conversation.",
-        "Removes blocks that cannot be valid and, where each is bound to those before it, all later ones.",
+        "Removes blocks that cannot be valid and, where each is bound to those before it, all later ones; after a "
+        "refusal all of them.",
         _mend,
         order=12,
+        after=frozenset({ErrorKind.THINKING_REFUSED}),
     ),
 )
