@@ -60,7 +60,8 @@ class Lifecycle:
         purse = purse_for(parts)
         if purse is not None:
             await purse.open()
-        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog, purse)
+        count = getattr(transport, "count_tokens", None)
+        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog, purse, count)
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
         engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
         journalled = parts.journal is not None

@@ -12,7 +12,7 @@ import pytest
 from handbook_cases import body as api_body
 from handbook_rig import KEY, MODEL, Start
 
-from headway import JobState, RequestRejectedError, Scheduler
+from headway import ErrorKind, JobState, RequestRejectedError, Scheduler
 from headway.core.image_size import pixels
 from headway.core.request import RequestError
 from headway.preflight.policy import RepairPolicy
@@ -136,6 +136,31 @@ async def test_thinking_that_the_api_refuses_is_taken_out_and_sent_again(start: 
     ]
     assert len(rig.wire.sent) == 3
     assert rig.wire.sent[-1]["messages"] == [USER, assistant(TEXT), user(TEXT), USER]
+
+
+async def test_a_prompt_near_its_window_is_counted_first(start: Start) -> None:
+    """The API says how many tokens it has before it is sent: refused, stopped or mended, not by estimate."""
+    rig = await start()
+    turns = [{"role": "assistant" if n % 2 else "user", "content": f"{n} {'x' * 105_000}"} for n in range(7)]
+    body: dict[str, Any] = {"model": OLD, "max_tokens": 64, "messages": turns}
+    async with rig.open() as scheduler:
+        reported = await scheduler.submit(body).outcome()
+        assert reported.failure is not None
+        assert reported.failure.kind is ErrorKind.CONTEXT_OVERFLOW
+        [finding] = reported.findings
+        counted = finding.problem.split()[3].replace(",", "")
+        assert f"prompt is too long: {counted} tokens" in reported.failure.message, (
+            "the very number of the API"
+        )
+        with pytest.raises(RequestRejectedError, match="context_overflow: messages: the prompt has 204,"):
+            await scheduler.submit(body, repair=RepairPolicy(rules={"context": "strict"}))
+        assert len(rig.wire.sent) == 1, "strict sends nothing"
+        mended = await scheduler.submit(body, repair=RepairPolicy(rules={"context": "repair"})).outcome()
+        await scheduler.submit(body, repair=RepairPolicy("off")).outcome()
+    assert mended.state is JobState.SUCCEEDED
+    assert [change.rule for change in mended.changes] == ["context"]
+    assert mended.sends == 1, "it was never sent as it was"
+    assert rig.api.stats.other_calls["POST /v1/messages/count_tokens"] == 3
 
 
 async def test_an_image_is_scaled_to_the_side_that_the_api_names(start: Start) -> None:

@@ -30,7 +30,7 @@ from headway.core.tokens import CHARS_PER_TOKEN, measure
 from headway.preflight.policy import RepairPolicy
 
 if TYPE_CHECKING:
-    from headway.adapters.anthropic.counting import Count
+    from headway.adapters.anthropic.sample_count import Count
     from headway.core.account_limits import ToldLimits
 
 GROUPS: Final = 5
@@ -124,7 +124,7 @@ class DryRun:
     async def _ask_api(self) -> tuple[Mapping[str, Counted], ToldLimits]:
         from headway.adapters.anthropic import make_client
         from headway.adapters.anthropic.connect import CredentialError
-        from headway.adapters.anthropic.counting import count_inputs
+        from headway.adapters.anthropic.sample_count import count_inputs
 
         told = self._plan.limits
         requests = self._sample.requests()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 class Transport(Protocol):
-    """Sends one attempt. Every failure comes back as a value; only cancellation is raised."""
+    """Sends one attempt. Every failure comes back as a value; only cancellation is raised. One that can count the
+    input tokens of a request also has ``async def count_tokens(self, request) -> int | None``."""
 
     @property
     def account(self) -> str:

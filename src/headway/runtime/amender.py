@@ -23,7 +23,7 @@ from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher
 from headway.runtime.handle import Interrupt, Job
-from headway.runtime.inspector import Inspector, needs_tool
+from headway.runtime.inspector import Inspector
 from headway.runtime.mender import Mender
 from headway.runtime.overloads import Overloads
 from headway.runtime.policies import Policies
@@ -66,7 +66,7 @@ class Amender:
         self._policies = policies
         self._keys = keys
         self._overloads = Overloads()
-        self._workbench = Workbench(inspector, policies.tools)
+        self._workbench = Workbench(inspector, policies.tools, policies.count)
         self.release = self._workbench.release
         self.mender = Mender(self._workbench.mend, done=self._obey, expire=hooks.expire)
 
@@ -89,7 +89,7 @@ class Amender:
             event = Repaired(loop_time(), job.mended.body, job.mended.changes)
             self._recorder.note(job, event, durable=False)
             job.mended = None
-        if job.guest is None and needs_tool(job.findings, self._inspector.policy_of(job.terms.repair)):
+        if job.guest is None and self._workbench.has_work(job):
             self.mender.put(job)
         else:
             self._hooks.requeue(job)

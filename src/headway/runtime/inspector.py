@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,14 +17,14 @@ from headway.core.catalog import Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.request import Request, RequestError
-from headway.core.tokens import TokenEstimator
+from headway.core.tokens import PromptSize, TokenEstimator
 from headway.preflight.check import check
 from headway.preflight.facts import Facts, facts_after_refusal, facts_for
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.policy import Mode, RepairPolicy
 from headway.preflight.repair import repair
 from headway.preflight.rule import Mended, Rule, UnrepairableError
-from headway.preflight.rules import all_rules
+from headway.preflight.rules import all_rules, context
 
 log: Final = logging.getLogger("headway")
 TOOL_OF: Final = {"images": "images", "size": "files", "files": "files"}
@@ -76,6 +76,33 @@ class Inspector:
         self._tell(findings, request.model)
         if as_it_is:
             return Inspected(tuple(findings))
+        return self._obey(body, facts, policy, findings)
+
+    def is_undecided(self, body: Params, size: PromptSize, own: RepairPolicy | None) -> bool:
+        """Whether a count of its tokens has to decide if a body of this size fits into its model's window."""
+        policy = self.policy_of(own)
+        if policy.mode(context.NAME) is Mode.OFF:
+            return False
+        return context.too_near_to_call(size, self._facts(body, policy))
+
+    def weigh(
+        self, body: Params, own: RepairPolicy | None, tokens: int, before: Sequence[Finding]
+    ) -> Inspected:
+        """Look again at the size of a body whose input tokens were counted: what was found ``before`` by estimate
+        does not count any more. Raises `RequestError` as `look` does."""
+        policy = self.policy_of(own)
+        facts = replace(self._facts(body, policy), counted=float(tokens))
+        findings = [found for found in self._check(body, facts, policy) if found.rule == context.NAME]
+        others = [found for found in before if found.rule != context.NAME]
+        self.found[context.NAME] -= len(before) - len(others)
+        self._tell(findings, str(body.get("model")))
+        seen = self._obey(body, facts, policy, findings)
+        return replace(seen, findings=(*others, *findings))
+
+    def _obey(
+        self, body: Params, facts: Facts, policy: RepairPolicy, findings: Sequence[Finding]
+    ) -> Inspected:
+        """Refuse or mend what was found, as the policy says."""
         _refuse(findings, policy, Mode.STRICT)
         if not any(policy.mode(finding.rule) is Mode.REPAIR for finding in findings):
             return Inspected(tuple(findings))
@@ -83,7 +110,7 @@ class Inspector:
             mended = repair(body, facts, policy)
         except UnrepairableError as error:
             raise RequestError(_path(findings, policy), f"{error}") from None
-        _refuse(self.remaining(mended.body, own), policy, Mode.REPAIR)
+        _refuse(self.remaining(mended.body, policy), policy, Mode.REPAIR)
         return Inspected(tuple(findings), mended if mended.changes else None)
 
     def remaining(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.follow_up import FollowUp
+from headway.core.request import Request
 from headway.core.retry import RetryPolicy
 from headway.preflight.policy import RepairPolicy
 from headway.preflight.tool import Tool
 from headway.runtime.purse import Purse
+
+Count = Callable[[Request], Awaitable[int | None]]
+"""The input tokens of a request by the API's own count; ``None``: it cannot say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +29,5 @@ class Policies:
     catalog: Catalog = BUILT_IN
     purse: Purse | None = None
     """``None``: spending has no cap."""
+    count: Count | None = None
+    """The transport's ``count_tokens``, where it has one."""

@@ -14,12 +14,15 @@ from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Failed, JobEvent, Repaired
 from headway.core.failure import Failure, failure_of
+from headway.core.request import Request, RequestError
+from headway.core.tokens import measure
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.rule import Mended, UnrepairableError
 from headway.preflight.tool import Tool
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
-from headway.runtime.inspector import Inspector
+from headway.runtime.inspector import Inspector, needs_tool
+from headway.runtime.policies import Count
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -31,12 +34,28 @@ RELEASE_SECONDS: Final = 30.0
 """Time for a tool to clean up after one job."""
 
 
+COUNT_SECONDS: Final = 10.0
+"""A job waits so long for the count of its tokens, or a fourth of what is left to its deadline."""
+
+
 class Workbench:
     """Mends one job at a time for whoever asks, and says by an event what came of it."""
 
-    def __init__(self, inspector: Inspector, tools: Callable[[str], Tool]) -> None:
+    def __init__(
+        self, inspector: Inspector, tools: Callable[[str], Tool], count: Count | None = None
+    ) -> None:
         self._inspector = inspector
         self._tools = tools
+        self._count = count
+
+    def has_work(self, job: Job[Message]) -> bool:
+        """A new job needs a tool, or its tokens have to be counted before it can be judged."""
+        own = job.terms.repair
+        if needs_tool(job.findings, self._inspector.policy_of(own)):
+            return True
+        return self._count is not None and self._inspector.is_undecided(
+            job.record.sending.params, job.size, own
+        )
 
     def mend_at_once(self, job: Job[Message], failure: Failure) -> JobEvent:
         """What the rules make of a refused request without a tool."""
@@ -64,7 +83,38 @@ class Workbench:
         error = next((finding for finding in left if finding.severity is Severity.ERROR), None)
         if error is not None:
             return Failed(loop_time(), _because(failure, error))
+        if failure is None:
+            try:
+                await self._weigh(job, work)
+            except RequestError as error:
+                return Failed(loop_time(), failure_of(ErrorKind.CONTEXT_OVERFLOW, str(error)))
         return _outcome_of(work.body, tuple(work.changes), failure, tuple(work.used))
+
+    async def _weigh(self, job: Job[Message], work: _Work) -> None:
+        """Have the tokens counted where the estimate is too near the window, and look again. Without a count the
+        estimate stands. Raises `RequestError`."""
+        own = job.terms.repair
+        if not self._inspector.is_undecided(work.body, measure(work.body), own):
+            return
+        tokens = await self._counted(job, replace(job.record.sending, params=work.body))
+        if tokens is None:
+            return
+        seen = self._inspector.weigh(work.body, own, tokens, job.findings)
+        job.findings = seen.findings
+        if seen.mended is not None:
+            work.take(seen.mended)
+
+    async def _counted(self, job: Job[Message], request: Request) -> int | None:
+        if self._count is None:
+            return None
+        deadline = job.record.deadline
+        patience = COUNT_SECONDS if deadline is None else min(COUNT_SECONDS, (deadline - loop_time()) / 4)
+        with anyio.move_on_after(patience):
+            try:
+                return await self._count(request)
+            except Exception as error:  # noqa: BLE001 - a transport of the user's own
+                log.warning("tokens could not be counted: %s", type(error).__name__)
+        return None
 
     async def _mend_after(self, job: Job[Message], work: _Work, failure: Failure) -> None:
         own, amendment = job.terms.repair, job.record.amendment

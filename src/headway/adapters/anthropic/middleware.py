@@ -60,7 +60,8 @@ class SchedulerMiddleware(Middleware):
 
     def __init__(self, admit: Admit, *, pace: EndpointPace | None = None, retries: bool = True) -> None:
         self._admit = admit
-        self._pace = pace or EndpointPace()
+        self.pace = pace or EndpointPace()
+        """Of the endpoints that do not generate: one for all who share a client."""
         self._retries = retries
         self.token: TokenSource | None = None
         """Of the client it was put into, where that is known."""
@@ -69,7 +70,7 @@ class SchedulerMiddleware(Middleware):
         """One call of the SDK; with retries of our own, as many attempts as the decisions say."""
         body = request.json
         if not generates(request.method, request.url) or not isinstance(body, Mapping):
-            await self._pace.wait(request.method, request.url)
+            await self.pace.wait(request.method, request.url)
             return await call_next(request)
         asked = Request(dict(cast("Mapping[str, object]", body)), _named(request))
         last: AsyncAPIResponse[Any] | None = None

@@ -21,6 +21,8 @@ from headway.adapters.anthropic.connect import (
     require_async,
     with_scheduler,
 )
+from headway.adapters.anthropic.counting import TokenCounter
+from headway.adapters.anthropic.endpoints import EndpointPace
 from headway.adapters.anthropic.failures import rejected, rejection_of
 from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.loops import move_to_this_loop
@@ -64,6 +66,8 @@ class AnthropicTransport:
         self._account = fingerprint(client)
         self._token = TokenSource(self._client)
         self._models = AnthropicModels(self._client)
+        self._pace = EndpointPace()
+        self._counter = TokenCounter(self._client, self._pace)
         self._scouts = _streams_alike(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
@@ -120,6 +124,11 @@ class AnthropicTransport:
         with anyio.move_on_after(ADVICE_WITHIN):
             said = await self._models.suggest(request.model)
         return replace(failure, message=f"{failure.message.rstrip('. ')}. {said}")
+
+    async def count_tokens(self, request: Request) -> int | None:
+        """Input tokens by the API's own count; ``None`` where it cannot say."""
+        await self._move_here()
+        return await self._counter.count(request)
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
@@ -196,7 +205,7 @@ class AnthropicTransport:
 
     def equipped(self, middleware: SchedulerMiddleware) -> AsyncAnthropic:
         """The client with one more middleware, next to the wire."""
-        middleware.token = self._token
+        middleware.token, middleware.pace = self._token, self._pace
         return with_scheduler(self._client, middleware)
 
     def revive(self, body: str, request: Request) -> Message:

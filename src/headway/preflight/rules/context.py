@@ -8,6 +8,7 @@ from typing import Final
 
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
+from headway.core.tokens import PromptSize
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.rule import Mended, Rule, UnrepairableError
@@ -17,8 +18,10 @@ from headway.preflight.turns import as_object, is_list, messages_in
 NAME = "context"
 CERTAIN: Final = 1.25
 """An estimate that many times the window is believed without a count: the characters of a token vary by about
-so much with language and tokenizer. Between once and this the API may take the prompt, so it is sent; a refusal
-costs nothing and brings the exact numbers."""
+so much with language and tokenizer. Between once and this the API may take the prompt, so without a count it is
+sent; a refusal costs nothing and brings the exact numbers."""
+NEAR: Final = 0.9
+"""From this part of the window on, and up to `CERTAIN` times it, an estimate is too near to call: a count decides."""
 MARGIN_COUNTED: Final = 0.02
 """Part of the window that stays free after trimming, when the API's own count is known."""
 MARGIN_ESTIMATED: Final = 0.10
@@ -62,6 +65,15 @@ class _Size:
         if self.summed:
             return (self.window - self.cap) * part
         return min(self.window * part, self.window - min(self.cap, self.window // ANSWER))
+
+
+def too_near_to_call(size: PromptSize, facts: Facts) -> bool:
+    """Whether only a count can tell if a prompt of this size fits into its model's window."""
+    if facts.model is None or size.held:
+        return False
+    text = size.characters * facts.tokens_per_char
+    window = facts.model.window
+    return text + size.fixed >= NEAR * window and text + size.fixed - size.guessed <= CERTAIN * window
 
 
 def _size(body: Body, facts: Facts) -> _Size | None:
