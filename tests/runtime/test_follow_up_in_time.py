@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from amend_rig import MODEL, OTHER, THIRD, USAGE, Watch, answer, text
-from headway import ErrorKind, Flow, FollowUp, Job, JobState, Limits, Scheduler, Usage
+from headway import Alert, Alerts, ErrorKind, Flow, FollowUp, Job, JobState, Limits, Scheduler, Usage
 from headway.core.catalog import cost_of
 from headway.core.events import Continued, Rerouted
 from headway.testing.transport import ScriptedTransport, Sent, refusal, reply
@@ -137,6 +137,68 @@ async def test_a_retired_model_takes_its_queue_along() -> None:
     asked = [sent for sent in transport.sent if sent.request.model == MODEL]
     assert len(asked) <= 3, "those in flight, and the one that names no other model"
     assert refused.failure is not None and refused.failure.kind is ErrorKind.NOT_FOUND
+
+
+async def test_into_a_model_that_is_dead_already_nothing_is_sent() -> None:
+    """The first job had no other model, so the scope died; later ones that name others go on with those."""
+    dead = {MODEL, OTHER}
+    gone = {name: refusal(404, "not_found_error", message=f"model: {name}") for name in dead}
+    transport = ScriptedTransport(lambda sent: gone.get(sent.request.model) or reply())
+    watch = Watch()
+    async with scheduler(transport, sinks=[watch]) as s:
+        for model in (MODEL, OTHER):
+            assert (await s.submit("lonely", model=model).outcome()).resumable
+        policy = FollowUp(fallback_models=(OTHER, THIRD))
+        outcomes = [await s.submit(str(n), follow_up=policy).outcome() for n in range(3)]
+        lost = await s.submit("x", follow_up=FollowUp(fallback_models=(OTHER,))).outcome()
+        assert len(s.status().dead) == 2
+    assert {outcome.state for outcome in outcomes} == {JobState.SUCCEEDED}
+    assert [(change.old, change.new) for change in outcomes[0].changes] == [(MODEL, OTHER), (OTHER, THIRD)]
+    assert {outcome.request.model for outcome in outcomes} == {MODEL}, "identity is what the user gave"
+    assert [sent.request.model for sent in transport.sent] == [MODEL, OTHER, THIRD, THIRD, THIRD]
+    assert (lost.resumable, lost.sends) == (True, 0), "both of its models are gone"
+    assert lost.failure is not None and lost.failure.kind is ErrorKind.NOT_FOUND
+
+
+async def test_queued_for_a_model_that_dies_they_move_on_whoever_found_out() -> None:
+    transport = ScriptedTransport(lambda sent: GONE if sent.request.model == MODEL else reply())
+    policy = FollowUp(fallback_models=(OTHER,))
+    async with scheduler(transport, flow=Flow(max_in_flight=1)) as s:
+        lonely = s.submit("no other model will do")
+        moving = [s.submit(str(n), follow_up=policy) for n in range(10)]
+        assert {(await job.outcome()).state for job in moving} == {JobState.SUCCEEDED}
+        assert (await lonely.outcome()).resumable
+        late = [await s.submit(f"late {n}", follow_up=policy).outcome() for n in range(3)]
+    assert {outcome.state for outcome in late} == {JobState.SUCCEEDED}
+    assert [sent.request.model for sent in transport.sent].count(MODEL) == 1
+
+
+async def test_that_a_model_is_gone_is_found_out_once_and_told_once() -> None:
+    transport = ScriptedTransport(lambda sent: GONE if sent.request.model == MODEL else reply())
+    alerts: list[Alert] = []
+    policy = FollowUp(fallback_models=(OTHER,))
+    async with scheduler(transport, follow_up=policy, alerts=Alerts(callback=alerts.append)) as s:
+        for number in range(5):
+            assert (await s.submit(str(number)).outcome()).state is JobState.SUCCEEDED
+        assert [dead.name for dead in s.status().dead] == [MODEL]
+        s.resume()
+        await s.submit("again")
+    assert [sent.request.model for sent in transport.sent].count(MODEL) == 2, "once, and once after resume()"
+    assert [alert.dead.name for alert in alerts] == [MODEL, MODEL]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["found out", "known"])
+async def test_a_refused_job_whose_other_model_is_gone_keeps_its_answer(known: bool) -> None:
+    gone = refusal(404, "not_found_error", message=f"model: {OTHER}")
+    transport = ScriptedTransport(
+        lambda sent: gone if sent.request.model == OTHER else answer("refusal", text("no"))
+    )
+    async with scheduler(transport) as s:
+        if known:
+            await s.submit("x", model=OTHER).outcome()
+        outcome = await s.submit("x", follow_up=FollowUp(fallback_models=(OTHER,))).outcome()
+    assert (outcome.state, outcome.stop_reason) == (JobState.SUCCEEDED, "refusal")
+    assert outcome.result().content[0].text == "no"  # type: ignore[union-attr]
 
 
 async def test_a_long_outage_sends_the_queue_to_another_model() -> None:

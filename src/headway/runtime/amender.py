@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from headway.core.amendment import AS_GIVEN, Amendment, Held, Params
 from headway.core.change import Change
-from headway.core.error_kind import ErrorKind
+from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import Cancelled, Continued, JobEvent, Repaired, Rerouted, SetAside
 from headway.core.failure import Failure
 from headway.core.follow_up import FollowUp, after_failure, after_reply, rerouted
+from headway.core.request import Request
 from headway.core.tokens import measure
 from headway.core.usage import Usage
 from headway.ports import BudgetKey
@@ -43,6 +44,8 @@ class Hooks:
     finish: Callable[[Job[Message], JobEvent], Awaitable[None]]
     """End a job that is not running any more."""
     expire: Callable[[Job[Message]], None]
+    lost: Callable[[Request, Failure], None]
+    """The model of this request is gone; its job goes on with another."""
 
 
 class Amender:
@@ -67,7 +70,6 @@ class Amender:
         self._keys = keys
         self._overloads = Overloads()
         self._workbench = Workbench(inspector, policies.tools, policies.count)
-        self.release = self._workbench.release
         self.mender = Mender(self._workbench.mend, done=self._obey, expire=hooks.expire)
 
     def enter(self, job: Job[Message], stored: Amendment | None) -> None:
@@ -93,6 +95,13 @@ class Amender:
             self.mender.put(job)
         else:
             self._hooks.requeue(job)
+
+    async def clean_up(self, job: Job[Message]) -> None:
+        """The job has ended: its tools remove what they made for it."""
+        try:
+            await self._workbench.release(job.record.amendment)
+        finally:
+            self._roster.cleaned(job)
 
     def may_repair(self, job: Job[Message], failure: Failure) -> bool:
         """A repair that was asked for may help against this failure. (A guest sends its own request.)"""
@@ -129,22 +138,38 @@ class Amender:
     def reroute(self, job: Job[Message], failure: Failure) -> bool:
         """Go on with another model, if the failure is the model's and the job names one; false otherwise.
 
-        The jobs that wait for the same model go along.
+        The jobs that wait for the same model go along, as far as they name another one too.
         """
-        now, key = loop_time(), job.budget_key
+        now, key, asked = loop_time(), job.budget_key, job.record.sending
         overloaded = self._overloads.refused(key, now) if failure.kind is ErrorKind.OVERLOADED else 0.0
-        policy = self._follow_up_of(job)
-        model = after_failure(policy, job.record, failure, overloaded) if policy else None
-        name = job.record.sending.model
-        moved = model is not None and job.interrupt is None
-        if model is not None and moved:
-            self._send_elsewhere(job, model, failure, now)
+        moved = self.escape(job, failure, overloaded)
+        if moved and failure.kind is ErrorKind.NOT_FOUND:
+            self._hooks.lost(asked, replace(failure, scope=Scope.MODEL))
+        if moved:
             self._hooks.requeue(job)
-        if failure.kind is ErrorKind.NOT_FOUND or overloaded:
-            self._evacuate(key, name, failure, overloaded)
+        if overloaded:
+            self._evacuate(key, failure, overloaded)
         return moved
 
-    def _evacuate(self, key: BudgetKey, model: str, failure: Failure, overloaded: float) -> None:
+    def escape(self, job: Job[Message], failure: Failure, overloaded: float = 0.0) -> bool:
+        """Make it a job of the next model that it names, if its own has failed so; to be queued by the caller."""
+        policy = self._follow_up_of(job)
+        if policy is None or job.interrupt is not None:
+            return False
+        model = after_failure(policy, job.record, failure, overloaded)
+        if model is None:
+            return False
+        self._send_elsewhere(job, model, failure, loop_time())
+        return True
+
+    def moves_on(self, job: Job[Message], failure: Failure | None) -> bool:
+        """Queue it for the next model that it names, if its own has failed so."""
+        moved = failure is not None and self.escape(job, failure)
+        if moved:
+            self._hooks.requeue(job)
+        return moved
+
+    def _evacuate(self, key: BudgetKey, failure: Failure, overloaded: float) -> None:
         """Jobs behind an open circuit never hear a 529 themselves."""
         now = loop_time()
         if not self._overloads.sweep(key, now):
@@ -152,8 +177,6 @@ class Amender:
         for job in self._roster.waiting_for(key):
             policy = self._follow_up_of(job)
             if policy is None or not policy.fallback_models:
-                continue
-            if failure.kind is ErrorKind.NOT_FOUND and job.record.sending.model != model:
                 continue
             other = after_failure(policy, job.record, failure, overloaded)
             if other is not None and self._dispatcher.discard(job):

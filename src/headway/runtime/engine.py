@@ -18,6 +18,7 @@ from headway.core.events import Cancelled, Expired, JobEvent, Queued
 from headway.core.failure import Failure, failure_of
 from headway.core.job import JobState
 from headway.core.outcome import Ending
+from headway.core.request import Request
 from headway.core.scopes import ACCOUNT, DeadScope
 from headway.core.usage import Usage
 from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
@@ -74,7 +75,7 @@ class Engine:
         dispatcher.charge(policies.purse, halt=self.halt, finish=self._finish)
         inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)
         keys = self.budget_keys = BudgetKeys(transport.account, policies.catalog)
-        hooks = Hooks(self.requeue, self._end, self._expire)
+        hooks = Hooks(self.requeue, self._end, self._expire, self._lost)
         self._amender = Amender(hooks, dispatcher, self.roster, recorder, inspector, policies, keys)
         self.mender = self._amender.mender
         self.heard: Callable[[], None] = self.dispatcher.wake
@@ -221,11 +222,12 @@ class Engine:
     # What the worker reports (Desk).
 
     def requeue(self, job: Job[Message]) -> None:
-        """The job waits for its next attempt; once its scope is dead there will be none."""
-        if (failure := self.outages.failure_for(job)) is not None:
-            self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
-        else:
-            self.dispatcher.push(job)
+        """The job waits for its next attempt; once its scope is dead there will be none, save on another model."""
+        while (failure := self.outages.failure_for(job)) is not None:
+            if not self._amender.escape(job, failure):
+                self._drop(job, failure)
+                return
+        self.dispatcher.push(job)
 
     def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
         """The job has ended."""
@@ -234,13 +236,7 @@ class Engine:
         self.roster.resolve(job, outcome)
         if record.amendment.tools and self._group is not None:
             self.roster.cleaning.add(job)
-            self._group.start_soon(self._clean_up, job)
-
-    async def _clean_up(self, job: Job[Message]) -> None:
-        try:
-            await self._amender.release(job.record.amendment)
-        finally:
-            self.roster.cleaned(job)
+            self._group.start_soon(self._amender.clean_up, job)
 
     def halt(self, failure: Failure) -> None:
         """Send nothing more: the queued jobs end resumably, those in flight finish."""
@@ -257,20 +253,28 @@ class Engine:
         self.roster.notify()
         return told
 
+    def _lost(self, model: Request, failure: Failure) -> None:
+        """A job goes on with another model because the one of this request is gone: no other job need ask."""
+        if self.outages.scopes.failure_for(model) is None and self.outages.stop_for(failure, model) is None:
+            assert self._group is not None
+            self._group.start_soon(self.outages.advised, failure, model)
+
     async def _end_advised(self, job: Job[Message], failure: Failure) -> None:
         await self._worker.give_up(job, await self.outages.advised(failure, job.record.sending))
         self.roster.notify()
 
     def _empty(self, dead: DeadScope) -> list[Job[Message]]:
         if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
-            return self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
+            waiting = self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
+            return [job for job in waiting if not self._amender.moves_on(job, self.outages.failure_for(job))]
         waiting = self.dispatcher.clear() + self.mender.stop()
         return waiting + (self._intake.clear() if self._intake else [])
 
     def _drop(self, job: Job[Message], failure: Failure) -> None:
         """End a job that was taken out of the queue."""
-        if job.interrupt is Interrupt.CANCELLED and self._group is not None:
-            self._finish(job, Cancelled(loop_time()))
+        has_answer = job.record.amendment.held is not None
+        if self._group is not None and (has_answer or job.interrupt is Interrupt.CANCELLED):
+            self._group.start_soon(self._worker.give_up, job, failure)
         else:
             self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)
 

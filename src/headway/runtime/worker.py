@@ -218,7 +218,7 @@ class Worker:
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
-                    await self._conclude(job, Failed(now, told) if last else _ending_event(now, told), None)
+                    await self._conclude(job, Failed(now, told) if last else _ending_event(job, told), None)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
         event = kept(job.record, event)
@@ -231,7 +231,7 @@ class Worker:
     async def give_up(self, job: Job[Message], failure: Failure) -> None:
         """End a job whose attempt is over, with what was found out since."""
         sent = failure.row.maybe_billed
-        event = self._cut_off(job, sent=sent) if job.interrupt else _ending_event(loop_time(), failure)
+        event = self._cut_off(job, sent=sent) if job.interrupt else _ending_event(job, failure)
         await self.finish(job, event)
 
     async def finish(self, job: Job[Message], event: JobEvent) -> None:
@@ -259,8 +259,11 @@ def _streamed(job: Job[Message]) -> bool:
     return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
 
 
-def _ending_event(now: float, final: Failure) -> JobEvent:
-    """No further attempt: out of time, good but stopped, or failed for good."""
+def _ending_event(job: Job[Message], final: Failure) -> JobEvent:
+    """No further attempt: out of time, good but stopped, or failed for good (and then it keeps the answer that it
+    had: no waiting brings a model back)."""
+    now = loop_time()
     if final.kind is ErrorKind.DEADLINE:
         return Expired(now, final)
-    return Parked(now, final) if final.resumable else Failed(now, final)
+    lost = job.record.amendment.held is not None and final.scope is Scope.MODEL
+    return Parked(now, final) if final.resumable and not lost else Failed(now, final)
