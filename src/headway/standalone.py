@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
     from anthropic.types import Message
 
+    from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic import SchedulerMiddleware
     from headway.adapters.anthropic.endpoints import EndpointLimits, EndpointPace
     from headway.adapters.anthropic.standalone import HeadwayMiddleware
-    from headway.ports import EventSink
+    from headway.ports import AlertSink, EventSink
 
 USUAL_RETRY: Final = RetryPolicy()
 LINGER: Final = 1.0
@@ -47,7 +48,8 @@ def middleware(
     retry: RetryPolicy | None = USUAL_RETRY,
     flow: Flow | None = None,
     endpoints: EndpointLimits | None = None,
-    sinks: Sequence[EventSink] = (),
+    sinks: Sequence[EventSink | AlertSink] = (),
+    alerts: Alerts | None = None,
     priority: Priority = Priority.NORMAL,
     tenant: str = "",
     tag: str = "",
@@ -59,13 +61,16 @@ def middleware(
 
     Put it last in the list, after the SDK's refusal fallback. One middleware stands for one API key. With
     ``retry=None`` it only paces and learns, and leaves retrying to the SDK (leave its ``max_retries`` on); else
-    set ``max_retries=0``, or the SDK retries on top. ``priority``, ``tenant``, ``tag`` and ``deadline`` hold for all
+    set ``max_retries=0``, or the SDK retries on top. ``alerts`` tells somebody when a scope dies; it needs headway's
+    own decisions (ValueError with ``retry=None``). ``priority``, ``tenant``, ``tag`` and ``deadline`` hold for all
     calls, ``spend_cap`` for those of an event loop. ``await middleware.scheduler()`` is the scheduler behind it,
     ``await middleware.aclose()`` ends it early.
     """
     from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.adapters.anthropic.standalone import HeadwayMiddleware
 
+    if retry is None and alerts is not None:
+        raise ValueError("alerts need headway's own decisions: leave out retry=None, or the alerts")
     standalone = Standalone(
         lambda: Scheduler(
             transport=_Elsewhere(),
@@ -73,6 +78,7 @@ def middleware(
             retry=retry,
             flow=flow,
             sinks=sinks,
+            alerts=alerts,
             prices=prices,
             spend_cap=spend_cap,
         ),

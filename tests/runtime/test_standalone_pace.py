@@ -60,3 +60,29 @@ async def test_refusals_that_say_nothing_cost_later_calls_seconds(status: int, r
     assert waits[0] == 0
     assert max(waits) <= 6, waits
     assert waits[-1] <= 2, waits
+
+
+async def test_an_account_that_dies_is_told_once() -> None:
+    alerts: list[headway.Alert] = []
+    gate = headway.middleware(alerts=headway.Alerts(callback=alerts.append))
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(refusing(402, 1)))
+    client = AsyncAnthropic(
+        api_key="k", base_url="http://a.test", http_client=http, max_retries=0, middleware=[gate]
+    )
+    body = {"model": "some-model", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    async with client:
+        with pytest.raises(anthropic.APIStatusError):
+            await client.messages.create(**body)
+        for _ in range(2):
+            with pytest.raises(headway.NotSentError, match="billing"):
+                await client.messages.create(**body)
+        await anyio.sleep(5)  # its tasks rest meanwhile
+        assert [alert.failure.kind for alert in alerts] == [headway.ErrorKind.BILLING]
+        (await gate.scheduler()).resume()
+        assert (await client.messages.create(**body)).id == "msg_1"
+    await gate.aclose()
+
+
+def test_alerts_need_decisions() -> None:
+    with pytest.raises(ValueError, match="alerts need headway's own decisions"):
+        headway.middleware(retry=None, alerts=headway.Alerts())

@@ -8,8 +8,10 @@ from typing import Annotated, Final
 import typer
 
 from headway import __version__
+from headway.cli.alert_option import Alert
 from headway.cli.batches_options import batches
 from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Prices, Tag
+from headway.cli.follow_up_option import ContinueTurns, FallbackModel, RaiseCap
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.results_options import results
@@ -92,6 +94,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     no_check: Annotated[
         bool, typer.Option("--no-check", help="Do not look over the requests first.")
     ] = False,
+    fallback_model: FallbackModel = None,
+    continue_turns: ContinueTurns = None,
+    raise_cap: RaiseCap = False,
+    alert: Alert = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Only the summary.")] = False,
 ) -> None:
@@ -129,6 +135,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         offline=offline,
         max_cost=max_cost,
         prices=prices,
+        fallback_models=tuple(fallback_model or ()),
+        continue_turns=continue_turns,
+        raise_cap=raise_cap,
+        alert=alert,
     )
     raise typer.Exit(int(run_command.run(options)))
 

@@ -7,17 +7,19 @@ import contextlib
 import os
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from headway.cli.alert_option import parse_alert
 from headway.cli.compressed import compression_of, inner_name
 from headway.cli.cost_options import PriceLook, parse_max_cost, read_prices
 from headway.cli.credentials import require_credential
 from headway.cli.dry_run import DryPlan, DryRun
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.final_results import run_form, written_at_end
+from headway.cli.follow_up_option import check_fallbacks, parse_follow_up
 from headway.cli.head_look import HeadLook, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
 from headway.cli.limit_option import parse_limit
@@ -60,12 +62,18 @@ class RunOptions(InputOptions):
     dry_run: bool = False
     offline: bool = False
     expect_output: int | None = None
+    fallback_models: tuple[str, ...] = ()
+    continue_turns: int | None = None
+    raise_cap: bool = False
+    alert: str | None = field(default=None, repr=False)
 
 
 def run(options: RunOptions) -> ExitStatus:
     """Run it and say how it went. Raises `CommandError` when it cannot begin."""
     progress = choose_progress(wanted=options.progress and not options.quiet)
-    options = replace(options, model=resolved_model(options.model, DEFAULT_URL, progress.note))
+    fallbacks = [resolved_model(name, DEFAULT_URL, progress.note) for name in options.fallback_models]
+    model = resolved_model(options.model, DEFAULT_URL, progress.note)
+    options = replace(options, model=model, fallback_models=tuple(fallbacks))
     if options.dry_run:
         return _dry_run(options, progress)
     if options.offline or options.expect_output is not None:
@@ -117,10 +125,13 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
     limits, account = parse_limit(options.limit)
     cap, prices = parse_max_cost(options.max_cost), read_prices(options.prices)
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
+    alerts, catalog = parse_alert(options.alert), remembered()
+    follow_up = parse_follow_up(options.fallback_models, options.continue_turns, raise_cap=options.raise_cap)
+    check_fallbacks(options.fallback_models, today(), catalog, warn)
     output, journal = _places(options)
     source, form = open_input(options, warn)
-    look = HeadLook(policy, today(), remembered())
-    priced = PriceLook(BUILT_IN.with_prices(prices))
+    look = HeadLook(policy, today(), catalog)
+    priced = PriceLook(catalog.with_prices(prices))
 
     def see(record: Numbered) -> None:
         if options.check:
@@ -155,6 +166,9 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         repair=policy,
         spend_cap=cap,
         prices=prices,
+        follow_up=follow_up,
+        catalog=catalog,
+        alerts=alerts,
     )
 
 
@@ -169,7 +183,7 @@ def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:
 
 
 def shown_command(options: RunOptions) -> str:
-    """The command to run again."""
+    """The command to run again; without ``--alert``, whose URL is a secret."""
     words = ["headway", "run", str(options.input)]
     for name, value, default in (
         ("-o", options.output, None),
@@ -185,11 +199,14 @@ def shown_command(options: RunOptions) -> str:
         ("--max-cost", options.max_cost, None),
         ("--prices", options.prices, None),
         *(("--repair", rule, None) for rule in options.repair),
+        *(("--fallback-model", name, None) for name in options.fallback_models),
+        ("--continue-turns", options.continue_turns, None),
     ):
         if value != default:
             words += [name, str(value)]
     words += ["--ordered"] if options.ordered else []
     words += ["--strict"] if options.strict else []
+    words += ["--raise-cap"] if options.raise_cap else []
     words += [] if options.check else ["--no-check"]
     return shlex.join(words)
 

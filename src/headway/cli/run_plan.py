@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from headway.cli.limit_option import AccountOption
 from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
+from headway.core.catalog import BUILT_IN, Catalog
+from headway.core.follow_up import FollowUp
 from headway.core.limits import Limits
 from headway.core.price import Price
 from headway.core.spend import SpendCap
@@ -17,6 +19,8 @@ from headway.preflight.policy import RepairPolicy
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
+
+    from headway.adapters.alerts import Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +45,11 @@ class RunPlan:
     spend_cap: SpendCap | None = None
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """Of the user's own, by model."""
+    follow_up: FollowUp | None = None
+    """What to do about answers that are not the end, and models that are gone."""
+    catalog: Catalog = BUILT_IN
+    """What is known of the models."""
+    alerts: Alerts | None = None
+    """Who is told when a scope dies."""
     client: AsyncAnthropic | None = None
     """``None``: made from the environment."""

@@ -136,6 +136,9 @@ class RunSession:
             repair=plan.repair,
             prices=plan.prices,
             spend_cap=plan.spend_cap,
+            follow_up=plan.follow_up,
+            catalog=plan.catalog,
+            alerts=plan.alerts,
         )
         started = ended = anyio.current_time()
         async with anyio.create_task_group() as self._group:

@@ -255,8 +255,7 @@ class Engine:
 
     def _lost(self, model: Request, failure: Failure) -> None:
         """A job goes on with another model because the one of this request is gone: no other job need ask."""
-        if self.outages.scopes.failure_for(model) is None and self.outages.stop_for(failure, model) is None:
-            assert self._group is not None
+        if self._group is not None and self.outages.lose(failure, model):
             self._group.start_soon(self.outages.advised, failure, model)
 
     async def _end_advised(self, job: Job[Message], failure: Failure) -> None:
@@ -272,8 +271,7 @@ class Engine:
 
     def _drop(self, job: Job[Message], failure: Failure) -> None:
         """End a job that was taken out of the queue."""
-        has_answer = job.record.amendment.held is not None
-        if self._group is not None and (has_answer or job.interrupt is Interrupt.CANCELLED):
+        if self._group is not None and (job.record.amendment.held or job.interrupt is Interrupt.CANCELLED):
             self._group.start_soon(self._worker.give_up, job, failure)
         else:
             self._worker.park(job, failure, durable=job.record.state is not JobState.QUEUED)

@@ -71,6 +71,11 @@ class Outages:
             self._held.setdefault(dead, []).extend(self._withdraw(dead))
         return None
 
+    def lose(self, failure: Failure, request: Request) -> bool:
+        """Stop a model that is gone although its job goes on with another one; true if that is news, of which
+        `advised` is to tell."""
+        return self.scopes.failure_for(request) is None and self.stop_for(failure, request) is None
+
     async def advised(self, failure: Failure, request: Request) -> Failure:
         """The failure of a model with what is known about its id; the jobs held back meanwhile end with it."""
         dead = DeadScope(Scope.MODEL, request.model)
