@@ -27,7 +27,7 @@ from headway.runtime.resident import Resident
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
 from headway.runtime.terms import Terms
-from headway.wiring import Parts, Running, Toolbox, limits_for, purse_for
+from headway.wiring import Parts, Running, Toolbox, catalog_for, limits_for, purse_for
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -52,29 +52,28 @@ class Lifecycle:
             raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
         parts = self._parts
         transport = parts.transport()  # opens nothing before the first request
+        catalog = (await catalog_for(parts.catalog, transport)).with_prices(parts.prices)
+        follow_up = parts.follow_up and parts.follow_up.resolved(catalog.resolve)
         if self._parts.journal is not None:
             await self._parts.journal.open()
         now = loop_time()
         tools = Toolbox(parts.tools, transport, parts.files)
-        follow_up = parts.follow_up and parts.follow_up.resolved(parts.catalog.resolve)
-        purse = purse_for(parts)
+        purse = purse_for(parts, catalog)
         if purse is not None:
             await purse.open()
         count = getattr(transport, "count_tokens", None)
-        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, parts.catalog, purse, count)
+        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, catalog, purse, count)
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
         engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
         journalled = parts.journal is not None
         inspector, keys = engine.inspector, engine.budget_keys
-        factory = JobFactory(
-            parts.defaults, transport, engine.cancel, journalled, inspector, keys, parts.catalog
-        )
+        factory = JobFactory(parts.defaults, transport, engine.cancel, journalled, inspector, keys, catalog)
         factory.require_price = None if purse is None else purse.require_price
         if parts.limits is not None:
             keys.limits = parts.limits
             parts.budgets.set_limits(parts.limits, now)
         group = await self._start(engine)
-        self._running = Running(engine, factory, group, transport, parts.budgets, purse)
+        self._running = Running(engine, factory, group, transport, parts.budgets, catalog, purse)
         return self
 
     async def _start(self, engine: Engine) -> TaskGroup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, cast, overload
 
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
@@ -33,10 +33,11 @@ from headway.wiring import (
     Parts,
     budgets_for,
     cap_for,
-    catalog_for,
+    catalog_given,
     courier_for,
     journal_for,
     limits_for,
+    prices_for,
     transport_for,
 )
 
@@ -64,8 +65,10 @@ class Scheduler(Lifecycle):
 
     ``client`` is any ``AsyncAnthropic`` (Bedrock, Vertex, Foundry, custom base URL); without one it is made
     from the environment as the SDK does. ``model`` and ``max_tokens`` are defaults for every job; ``newest:sonnet``
-    as a model is the newest active one of that line. ``catalog`` holds what is known of the models, ``prices``
-    corrects what they cost, and ``spend_cap`` is never exceeded.
+    as a model is the newest active one of that line. ``catalog`` holds what is known of the models: by default the
+    table that comes with headway, corrected by the Models API (asked after a 404, and kept for a day). ``"builtin"``
+    is that table only, and nobody is asked. ``prices`` corrects what they cost, and ``spend_cap``
+    is never exceeded.
     """
 
     def __init__(  # noqa: PLR0913 - the front door: options are keyword-only and grouped
@@ -87,7 +90,7 @@ class Scheduler(Lifecycle):
         sinks: Sequence[EventSink | AlertSink] = (),
         alerts: Alerts | None = None,
         transport: Transport | None = None,
-        catalog: Catalog | None = None,
+        catalog: Catalog | Literal["builtin"] | None = None,
         prices: Mapping[str, Price] | None = None,
         spend_cap: SpendCap | None = None,
     ) -> None:
@@ -95,7 +98,7 @@ class Scheduler(Lifecycle):
             raise ValueError("client and transport exclude each other: pass one of them")
         store = journal_for(journal)
         parts = Parts(
-            transport=(lambda: transport_for(client)) if transport is None else (lambda: transport),
+            transport=(lambda: transport_for(client, catalog)) if transport is None else (lambda: transport),
             budgets=budgets_for(budgets, ceiling),
             limits=limits_for(limits),
             retry=retry or RetryPolicy(),
@@ -108,7 +111,8 @@ class Scheduler(Lifecycle):
             sinks=(LogSink(), *sinks),
             courier=courier_for(alerts),
             defaults={k: v for k, v in (("model", model), ("max_tokens", max_tokens)) if v is not None},
-            catalog=catalog_for(catalog, prices),
+            catalog=catalog_given(catalog),
+            prices=prices_for(prices),
             spend_cap=cap_for(spend_cap, store),
         )
         super().__init__(parts)
@@ -200,7 +204,7 @@ class Scheduler(Lifecycle):
             raise TypeError(f"{type(transport).__name__} cannot stream: it has no open_stream()")
         guest = self._guest(prompt, params, Terms(priority, tenant, deadline, tag=tag))
         streaming = cast("StreamingTransport", transport)
-        source = AnswerStream(guest, streaming, self._parts.flow, self._parts.catalog, resume=resume)
+        source = AnswerStream(guest, streaming, self._parts.flow, self._here().catalog, resume=resume)
         return StreamManager(source, streaming)
 
     def map(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, Literal, Protocol, cast, runtime_checkable
 
 import anyio.abc
 from anyio.lowlevel import current_token
@@ -40,6 +40,19 @@ if TYPE_CHECKING:
     from headway.adapters.anthropic.connect import AnyClient
 
 
+BUILTIN: Final = "builtin"
+"""The catalogue of who wants the table that comes with headway, and the Models API never asked."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """What a transport that knows its models has as ``models``."""
+
+    async def remembered(self) -> Catalog:
+        """What was listed within the last day."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a scheduler is made of before it is opened."""
@@ -61,8 +74,10 @@ class Parts:
     """Delivers alerts while the scheduler is open."""
     defaults: Mapping[str, object]
     """``model`` and ``max_tokens`` of requests without."""
-    catalog: Catalog = BUILT_IN
-    """What is known of the models."""
+    catalog: Catalog | None = None
+    """What is known of the models; ``None``: see `catalog_for`."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """Of the caller's own, by model."""
     spend_cap: SpendCap | None = None
 
 
@@ -75,6 +90,7 @@ class Running:
     group: anyio.abc.TaskGroup
     transport: Transport
     budgets: BudgetStore
+    catalog: Catalog
     purse: Purse | None = None
     """``None``: spending has no cap."""
     process: int = field(default_factory=os.getpid)
@@ -91,13 +107,35 @@ class Running:
             )
 
 
-def transport_for(client: AnyClient | None) -> Transport:
+def catalog_given(catalog: Catalog | Literal["builtin"] | None) -> Catalog | None:
+    """The caller's catalogue. Raises `ValueError` for another word than ``"builtin"``."""
+    if isinstance(catalog, str):
+        if catalog != BUILTIN:
+            raise ValueError(f"catalog must be a Catalog or {BUILTIN!r}, not {catalog!r}")
+        return BUILT_IN
+    return catalog
+
+
+async def catalog_for(given: Catalog | None, transport: Transport) -> Catalog:
+    """The given one; else the table, corrected by what the Models API said within the last day."""
+    models: object = getattr(transport, "models", None)
+    if given is not None or not isinstance(models, Remembers):
+        return given or BUILT_IN
+    return await models.remembered()
+
+
+def transport_for(client: AnyClient | None, catalog: Catalog | Literal["builtin"] | None = None) -> Transport:
     """Through the given client, or one made from the environment and closed with the scheduler."""
     from headway.adapters.anthropic import AnthropicTransport, make_client
 
     # The others have the same ``messages``, ``beta`` and ``with_options``, which is all that is used of a client.
     given = cast("AsyncAnthropic | None", client)
-    return AnthropicTransport(given or make_client(), owned=client is None)
+    return AnthropicTransport(
+        given or make_client(),
+        catalog_given(catalog) or BUILT_IN,
+        owned=client is None,
+        ask=catalog != BUILTIN,
+    )
 
 
 def limits_for(limits: object) -> ToldLimits | None:
@@ -153,15 +191,14 @@ def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | N
     return SQLiteJournal(Path(journal))
 
 
-def catalog_for(catalog: Catalog | None, prices: Mapping[str, Price] | None) -> Catalog:
-    """The given catalogue, or the built-in one, with the caller's own prices. Raises `TypeError`."""
-    known = catalog or BUILT_IN
+def prices_for(prices: Mapping[str, Price] | None) -> Mapping[str, Price]:
+    """The caller's own prices. Raises `TypeError` for what is none."""
     for model, price in (prices or {}).items():
         if not isinstance(price, Price):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(
                 f"prices[{model!r}] must be Price(input=…, output=…, cache_read=…), not {price!r}"
             )
-    return known.with_prices(prices) if prices else known
+    return prices or {}
 
 
 def cap_for(cap: SpendCap | None, journal: Journal | None) -> SpendCap | None:
@@ -177,11 +214,11 @@ def cap_for(cap: SpendCap | None, journal: Journal | None) -> SpendCap | None:
     return cap
 
 
-def purse_for(parts: Parts) -> Purse | None:
+def purse_for(parts: Parts, catalog: Catalog) -> Purse | None:
     """The money of a scheduler that has a cap, in its journal if there is one."""
     if parts.spend_cap is None:
         return None
-    return Purse(parts.spend_cap, parts.catalog, cast("SpendBook | None", parts.journal))
+    return Purse(parts.spend_cap, catalog, cast("SpendBook | None", parts.journal))
 
 
 def courier_for(alerts: Alerts | None) -> AlertCourier | None:

@@ -40,6 +40,14 @@ async def test_by_a_catalogue_of_the_users_own() -> None:
     assert transport.sent[0].request.model == "claude-sonnet-6"
 
 
+async def test_a_word_that_is_no_catalogue_is_refused() -> None:
+    with pytest.raises(ValueError, match="catalog must be a Catalog or 'builtin', not 'built-in'"):
+        Scheduler(catalog="built-in")  # type: ignore[arg-type]
+    async with Scheduler(transport=ScriptedTransport(), catalog="builtin", max_tokens=8) as scheduler:
+        job = scheduler.submit("Hello", model="newest:sonnet")
+        assert (await job.outcome()).request.model == "claude-sonnet-5-5"
+
+
 async def test_prices_of_the_users_own() -> None:
     transport = ScriptedTransport()
     mine = Catalog().with_prices({"my-model": Price(input=1e6, output=2e6, cache_read=1)})

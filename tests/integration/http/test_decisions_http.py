@@ -6,6 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from anthropic import AccessToken, NotFoundError, PermissionDeniedError
@@ -23,6 +24,8 @@ from headway import (
     Scope,
 )
 from headway.adapters.anthropic.failures import start_of_next_month
+from headway.adapters.anthropic.models_cache import ModelsCache, cache_folder
+from headway.core.listed_model import ListedModel
 from headway.testing.fake_api import FaultKind, FaultRule
 
 pytestmark = pytest.mark.anyio
@@ -144,6 +147,27 @@ async def test_an_unknown_model_gets_advice_from_the_list_asked_for_once(
         assert len(scheduler.status().dead) == 2
     assert h.api.stats.arrivals <= 5 + 20 + 1
     assert h.api.stats.other_calls["GET /v1/models"] == 1
+
+
+@pytest.mark.parametrize("catalog", ["builtin", None])
+async def test_the_builtin_catalogue_asks_nobody_and_remembers_nothing(
+    house: Open, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, catalog: Literal["builtin"] | None
+) -> None:
+    """Otherwise what was listed within the last day, by any process, is what rules and names go by."""
+    monkeypatch.delenv("HEADWAY_CATALOG")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    h = await house()
+    cache = ModelsCache(str(h.client.base_url), cache_folder())
+    cache.write([ListedModel("claude-sonnet-5", "sonnet", created="2027-01-01")])
+    async with h.scheduler(catalog=catalog) as scheduler:
+        named = await scheduler.submit("x", model="newest:sonnet").outcome()
+        assert named.request.model == (MODEL if catalog else "claude-sonnet-5")
+        assert cache.path is not None
+        cache.path.unlink()
+        with pytest.raises(RequestRejectedError, match="Did you mean claude-sonnet-5"):
+            await scheduler.submit("x", model="claude-sonet-5-5")
+    assert h.api.stats.other_calls.get("GET /v1/models", 0) == (0 if catalog else 1)
+    assert cache.path.exists() == (catalog is None)
 
 
 async def test_advice_without_a_list_comes_from_the_built_in_table(house: Open) -> None:

@@ -39,6 +39,7 @@ class AnthropicModels:
         client: AsyncAnthropic,
         base: Catalog = BUILT_IN,
         *,
+        ask: bool = True,
         cache: ModelsCache | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -47,7 +48,7 @@ class AnthropicModels:
         self._clock = clock
         self._cache = cache or ModelsCache(str(client.base_url), cache_folder())
         self._lock = anyio.Lock()
-        self._ask_from = 0.0 if not is_off() else float("inf")
+        self._ask_from = 0.0 if ask and not is_off() else float("inf")
         self.catalog = base
         """What is known now."""
 
@@ -60,6 +61,13 @@ class AnthropicModels:
             if self._clock() >= self._ask_from:
                 await self._refresh()
         return self.catalog
+
+    async def remembered(self) -> Catalog:
+        """The catalogue as far as it was listed within the last day, by any process. Asks nobody."""
+        if self._clock() < self._ask_from:
+            return self.catalog
+        told = await to_thread.run_sync(self._cache.read, self._clock())
+        return self.catalog if told is None else self._corrected(told, self._clock())
 
     async def suggest(self, model: str) -> str:
         """What to use in place of a model that does not answer, by a fresh catalogue if there is one."""
@@ -78,8 +86,11 @@ class AnthropicModels:
                 self._ask_from = now + PAUSE
                 return
             await to_thread.run_sync(self._cache.write, told, now)
-        self.catalog = self._base.with_models(told, time.strftime("%Y-%m-%d", time.gmtime(now)))
+        self.catalog = self._corrected(told, now)
         self._ask_from = now + DAY
+
+    def _corrected(self, told: tuple[ListedModel, ...], now: float) -> Catalog:
+        return self._base.with_models(told, time.strftime("%Y-%m-%d", time.gmtime(now)))
 
 
 async def list_models(client: AsyncAnthropic) -> tuple[ListedModel, ...]:

@@ -30,6 +30,7 @@ from headway.adapters.anthropic.models import AnthropicModels
 from headway.adapters.anthropic.stream_attempt import AnthropicStreamAttempt
 from headway.adapters.anthropic.structured import parsed
 from headway.adapters.anthropic.token import TokenSource
+from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
 from headway.core.limits import NO_REPORT, OnHeaders
@@ -56,7 +57,9 @@ ADVICE_WITHIN: Final = 5.0
 class AnthropicTransport:
     """Sends through a copy of the given client that shares its connections and has no retries of its own."""
 
-    def __init__(self, client: AsyncAnthropic, *, owned: bool = False) -> None:
+    def __init__(
+        self, client: AsyncAnthropic, catalog: Catalog = BUILT_IN, *, owned: bool = False, ask: bool = True
+    ) -> None:
         require_async(client)
         self._owner = client if owned else None
         self._client = client.with_options(max_retries=0)
@@ -65,7 +68,8 @@ class AnthropicTransport:
         self._streamed = frozenset(inspect.signature(messages.stream).parameters)
         self._account = fingerprint(client)
         self._token = TokenSource(self._client)
-        self._models = AnthropicModels(self._client)
+        self.models = AnthropicModels(self._client, catalog, ask=ask)
+        """What the Models API says, on top of the ``catalog``; nobody is asked unless ``ask``."""
         self._pace = EndpointPace()
         self._counter = TokenCounter(self._client, self._pace)
         self._scouts = _streams_alike(client)
@@ -120,9 +124,9 @@ class AnthropicTransport:
         """The nearest ids and the newest of the line, where the model is not known to the API."""
         if failure.scope is not Scope.MODEL:
             return failure
-        said = suggest(request.model, self._models.catalog)
+        said = suggest(request.model, self.models.catalog)
         with anyio.move_on_after(ADVICE_WITHIN):
-            said = await self._models.suggest(request.model)
+            said = await self.models.suggest(request.model)
         return replace(failure, message=f"{failure.message.rstrip('. ')}. {said}")
 
     async def count_tokens(self, request: Request) -> int | None:
