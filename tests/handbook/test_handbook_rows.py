@@ -11,7 +11,7 @@ import pytest
 from handbook_cases import ACCOUNT, CASES, ELSEWHERE, RETRIED, STREAMED, THROTTLED, Case
 from handbook_rig import KEY, Rig, Start
 
-from headway import ErrorKind, JobFailedError, JobState, Outcome, RetryPolicy, Scheduler
+from headway import Alert, Alerts, ErrorKind, JobFailedError, JobState, Outcome, RetryPolicy, Scheduler
 
 pytestmark = pytest.mark.anyio
 NETWORK = 0.5
@@ -58,6 +58,7 @@ async def test_while_it_lasts(start: Start, case: Case) -> None:
         outcome = await job.outcome()
     assert type(caught.value) is case.error
     assert caught.value.failure.kind is case.kind
+    assert caught.value.failure.scope == case.scope
     check_text(case, caught.value)
     assert outcome.sends == rig.api.stats.arrivals == len(rig.wire.sent)
     if case.sends:
@@ -108,7 +109,8 @@ async def test_throttling_uses_up_no_attempt(start: Start, case: Case) -> None:
 @named(ACCOUNT)
 async def test_a_dead_account_is_not_sent_to_again(start: Start, case: Case) -> None:
     rig = await start(case.rule)
-    async with rig.open() as scheduler:
+    told: list[Alert] = []
+    async with rig.open(alerts=Alerts(callback=told.append)) as scheduler:
         jobs = [job_of(scheduler, case) for _ in range(50)]
         first = await jobs[0].outcome()
         others = [await job.outcome() for job in jobs[1:]]
@@ -120,6 +122,7 @@ async def test_a_dead_account_is_not_sent_to_again(start: Start, case: Case) -> 
         late = await job_of(scheduler, case).outcome()
         assert late.resumable
         assert rig.api.stats.arrivals == sent, "new jobs end at once"
+        assert [(alert.failure.kind, alert.dead.scope) for alert in told] == [(case.kind, "account")]
         await _resumes(rig, scheduler, case)
 
 

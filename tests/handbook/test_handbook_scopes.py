@@ -6,7 +6,7 @@ import pytest
 from handbook_cases import scoped
 from handbook_rig import MODEL, Start
 
-from headway import ErrorKind, Flow, JobState, RequestRejectedError
+from headway import BillingError, ErrorKind, Flow, JobState, RequestRejectedError
 from headway.testing.fake_api import FaultKind, FaultRule
 
 pytestmark = pytest.mark.anyio
@@ -77,3 +77,25 @@ async def test_a_sandbox_fails_only_the_job(start: Start) -> None:
             await scheduler.submit("x")
         assert caught.value.failure.kind is ErrorKind.PROFILE
         assert (await scheduler.submit("y").outcome()).state is JobState.SUCCEEDED
+
+
+async def test_a_workspace_at_its_own_limit_stops_only_its_own_jobs(start: Start) -> None:
+    """The key's own workspace is the account, as far as this key reaches."""
+    text = (
+        "You have reached your specified workspace API usage limits. You will regain access on 2026-12-01 at 00:00 "
+        "UTC."
+    )
+    rig = await start(FaultRule(FaultKind.STATUS, status=400, message=text, count=1))
+    async with rig.open() as scheduler:
+        with pytest.raises(BillingError, match="2026-12-01") as caught:
+            await scheduler.submit("x", workspace_id="wrkspc_1")
+        assert (caught.value.failure.scope, caught.value.failure.resumes_at) == (
+            "workspace",
+            "2026-12-01T00:00:00Z",
+        )
+        assert (await scheduler.submit("x", workspace_id="wrkspc_1").outcome()).resumable
+        assert len(rig.wire.sent) == 1
+        assert (await scheduler.submit("x", workspace_id="wrkspc_2").outcome()).state is JobState.SUCCEEDED
+        rig.api.set_faults((FaultRule(FaultKind.STATUS, status=400, message=text, count=1),))
+        assert (await scheduler.submit("x").outcome()).resumable
+        assert scheduler.status().halted is not None
