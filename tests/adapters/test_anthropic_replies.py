@@ -389,6 +389,34 @@ def test_keys_that_cannot_work_are_refused_and_not_shown(
         pytest.fail("accepted")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "base_url", "said"),
+    [
+        ("ANTHROPIC_API_KEY", "sk-ant-api03-canary", None, None),
+        ("ANTHROPIC_AUTH_TOKEN", "sk-ant-oat01-canary", "https://api.anthropic.com/", None),
+        ("ANTHROPIC_API_KEY", "canary", "https://gateway.example", None),
+        ("ANTHROPIC_API_KEY", "canary", None, "ANTHROPIC_API_KEY is set, but does not begin with sk-ant-api"),
+        ("ANTHROPIC_API_KEY", "sk-ant-admin01-canary", None, "holds an Admin key: it cannot send messages"),
+        ("ANTHROPIC_API_KEY", "sk-ant-oat01-canary", None, "Put it into ANTHROPIC_AUTH_TOKEN instead"),
+    ],
+)
+def test_an_unusual_key_is_warned_about_and_used(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str,
+    base_url: str | None,
+    said: str | None,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    if base_url is not None:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", base_url)
+    client = make_client()
+    assert value in {client.api_key, client.auth_token}
+    assert (said in caplog.text) if said else not caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_no_key_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(CredentialError, match="set ANTHROPIC_API_KEY"):

@@ -54,6 +54,19 @@ def test_one_token_shows_the_limits(api: RemoteAPI, headway: Headway) -> None:
     assert api.stats().output_tokens == 1
 
 
+def test_an_admin_key_shows_what_the_account_may_use(
+    api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", "admin")
+    found = checks(headway("doctor", "--model", "claude-opus-4-6", "--json").out)["account"]
+    assert found["result"] == "fine"
+    assert "requests 10k, input 10M, output 2M a minute, shared by claude-opus-4" in found["text"]
+    monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", CANARY)  # an ordinary key
+    ended = headway("doctor", "--json")
+    assert ended.status == 0, "nothing needs it"
+    assert "must be an Admin key" in checks(ended.out)["account"]["text"]
+
+
 def test_models_that_end_are_named_with_their_successor(api: RemoteAPI, headway: Headway) -> None:
     ended = headway("doctor", "--model", "claude-sonnet-4-5", "--json")
     found = checks(ended.out)["model"]

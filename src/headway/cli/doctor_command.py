@@ -56,7 +56,8 @@ def _local(environment: Mapping[str, str], base_url: str) -> list[Check]:
 async def _remote(options: DoctorOptions, base_url: str) -> list[Check]:
     from headway.adapters.anthropic import make_client
     from headway.adapters.anthropic.connect import CredentialError
-    from headway.cli.doctor_remote import ask
+    from headway.adapters.anthropic.listing import VARIABLE as ADMIN_VARIABLE
+    from headway.cli.doctor_remote import ask, listed_limits
 
     try:
         client = make_client()
@@ -64,4 +65,7 @@ async def _remote(options: DoctorOptions, base_url: str) -> list[Check]:
         return [Check("key", Mark.BROKEN, str(error))]
     async with client:
         asked = client.with_options(base_url=base_url, timeout=TIMEOUT)
-        return await ask(asked, options.model, today(), send=options.send)
+        checks = await ask(asked, options.model, today(), send=options.send)
+    if os.environ.get(ADMIN_VARIABLE, "").strip():
+        checks += await listed_limits(base_url, options.model)
+    return checks

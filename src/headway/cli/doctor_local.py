@@ -11,16 +11,14 @@ from urllib.parse import urlsplit
 from headway import __version__
 from headway.cli.credentials import ELSEWHERE, KEYS, MISSING, profile_on_disk
 from headway.cli.diagnosis import Check, Mark
+from headway.core.key_shape import ADMIN_KEY, OFFICIAL, TOKEN, unusual
 
-DEFAULT_URL: Final = "https://api.anthropic.com"
+DEFAULT_URL: Final = OFFICIAL
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 LIBRARIES: Final = ("anthropic", "aiohttp", "anyio")
 EXTRAS: Final = {"images": "pillow", "redis": "redis", "ray": "ray", "temporal": "temporalio"}
 """Extras and what they bring."""
 PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-API_KEY: Final = "sk-ant-api"
-ADMIN_KEY: Final = "sk-ant-admin"
-TOKEN: Final = "sk-ant-oat"  # noqa: S105 - how tokens begin, not a token
 ENOUGH: Final = 1064
 """Open files for the SDK's 1,000 connections and the rest of the process."""
 
@@ -92,17 +90,11 @@ def credential(environment: Mapping[str, str], base_url: str) -> Iterator[Check]
 
 
 def _shape(name: str, key: str, *, official: bool) -> Check:
-    if key.startswith(ADMIN_KEY):
-        remedy = f"Put it into ANTHROPIC_ADMIN_KEY, and an API key ({API_KEY}…) into {name}"
-        return Check("key", Mark.BROKEN, f"{name} holds an Admin key: it cannot send messages", remedy)
-    expected = API_KEY if name == KEYS[0] else TOKEN
-    if key.startswith(TOKEN) and name == KEYS[0]:
-        remedy = "Put it into ANTHROPIC_AUTH_TOKEN instead"
-        return Check("key", Mark.WARNING, f"{name} holds an OAuth token, not an API key", remedy)
-    if official and not key.startswith(expected):
-        remedy = "If requests are refused with 401, copy it again"
-        return Check("key", Mark.WARNING, f"{name} is set, but does not begin with {expected}", remedy)
-    return Check("key", Mark.FINE, f"{name} is set")
+    found = unusual(key, name)
+    admin = key.startswith(ADMIN_KEY)
+    if found is None or not (official or admin or key.startswith(TOKEN)):
+        return Check("key", Mark.FINE, f"{name} is set")
+    return Check("key", Mark.BROKEN if admin else Mark.WARNING, *found)
 
 
 def _credential_elsewhere(environment: Mapping[str, str]) -> Check:

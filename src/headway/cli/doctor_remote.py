@@ -11,6 +11,7 @@ from headway.cli.diagnosis import Check, Mark
 from headway.core.dimension import ROW
 from headway.core.error_kind import ErrorKind
 from headway.core.request import Request
+from headway.errors import AccountLimitsError
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -132,6 +133,28 @@ def counted(probe: Probe, model: str) -> Iterator[Check]:
         yield _broken("account", failure)
     else:
         yield Check("counting", Mark.WARNING, f"count_tokens for {model}: {failure}", failure.remedy)
+
+
+async def listed_limits(base_url: str, model: str) -> list[Check]:
+    """What the Admin API tells: the limits of the model's group."""
+    from headway.adapters.anthropic.listing import account_limits
+
+    try:
+        account = await account_limits(base_url=base_url)
+    except AccountLimitsError as error:
+        return [Check("account", Mark.WARNING, str(error))]
+    group = account.group_of(model)
+    told = next((found for found in account.groups if found.name == group), None)
+    if told is None:
+        text = f"{figures.plural(len(account.groups), 'model group')} listed, none with {model}"
+        return [Check("account", Mark.NOTE, text)]
+    counted = {"requests": told.limits.requests, "input": told.limits.input, "output": told.limits.output}
+    said = ", ".join(f"{name} {figures.short(value)}" for name, value in counted.items() if value is not None)
+    shared = f", shared by {', '.join(told.models)}" if len(told.models) > 1 else ""
+    remedy = "headway run --limit account begins with these limits; without it they are learned"
+    return [
+        Check("account", Mark.FINE, f"{told.title or group}: {said or 'no limits'} a minute{shared}", remedy)
+    ]
 
 
 async def _limits(client: AsyncAnthropic, model: str, *, send: bool) -> list[Check]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from headway.adapters.anthropic.token import TokenSource
+from headway.core.key_shape import KEY_VARIABLE, OFFICIAL, TOKEN_VARIABLE, unusual
 from headway.errors import HeadwayError
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 ClientT = TypeVar("ClientT", bound="AnyClient")
 
-KEY_VARIABLES: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+log: Final = logging.getLogger("headway")
+KEY_VARIABLES: Final = (KEY_VARIABLE, TOKEN_VARIABLE)
 """In the SDK's order of preference."""
 PLACEHOLDERS: Final = frozenset(
     {"", "your-api-key", "your_api_key", "sk-ant-...", "sk-ant-…", "changeme", "xxx", "todo"}
@@ -91,6 +94,8 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         return key
     connections = max(8, min(POOL, open_file_limit() - RESERVED_FILES))
     limits = PoolLimits(max_connections=connections, max_keepalive_connections=connections)
+    if key is not None and variable is not None:
+        _warn_of(unusual(key, variable))
     try:
         return AsyncAnthropic(
             api_key=key if variable == KEY_VARIABLES[0] else None,
@@ -100,6 +105,14 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
         )
     except CredentialsError as error:  # a profile that cannot be read
         return CredentialError(str(error))
+
+
+def _warn_of(strange: tuple[str, str] | None) -> None:
+    """A gateway's keys may look like anything."""
+    if strange is not None and not os.environ.get("ANTHROPIC_BASE_URL", OFFICIAL).rstrip("/").removeprefix(
+        OFFICIAL
+    ):
+        log.warning("%s. %s.", *strange)
 
 
 def require_async(client: object) -> None:
