@@ -158,22 +158,6 @@ class StoppedError(JobFailedError):
 
 
 _CLASS: dict[ErrorKind, type[JobFailedError]] = {
-    **dict.fromkeys(
-        (
-            ErrorKind.INVALID_REQUEST,
-            ErrorKind.CONTEXT_OVERFLOW,
-            ErrorKind.IMAGE_TOO_LARGE,
-            ErrorKind.THINKING_REFUSED,
-            ErrorKind.PERMISSION,
-            ErrorKind.PROFILE,
-            ErrorKind.NOT_FOUND,
-            ErrorKind.CONFLICT_FINAL,
-            ErrorKind.REQUEST_TOO_LARGE,
-            ErrorKind.UNPROCESSABLE,
-            ErrorKind.CLIENT_ERROR,
-        ),
-        RequestRejectedError,
-    ),
     ErrorKind.AUTHENTICATION: AuthenticationError,
     ErrorKind.BILLING: BillingError,
     ErrorKind.SPEND_CAP: BillingError,
@@ -184,8 +168,11 @@ _CLASS: dict[ErrorKind, type[JobFailedError]] = {
     ErrorKind.JOURNAL: StoppedError,
     ErrorKind.INTERNAL: JobFailedError,
 }
+"""Kinds with a class of their own; for the others their row says whether it was tried again."""
 
 
 def job_error(failure: Failure, attempts: tuple[Attempt, ...], *, resumable: bool) -> JobFailedError:
     """The exception for a failed job."""
-    return _CLASS.get(failure.kind, RetriesExhaustedError)(failure, attempts, resumable)
+    row = failure.row
+    usual = RetriesExhaustedError if row.attempts > 1 or row.throttle else RequestRejectedError
+    return _CLASS.get(failure.kind, usual)(failure, attempts, resumable)

@@ -20,7 +20,7 @@ def test_every_kind_has_exactly_one_row() -> None:
     assert all(ROW[kind].kind is kind for kind in ErrorKind)
 
 
-@pytest.mark.parametrize("column", ["statuses", "types", "codes", "patterns"])
+@pytest.mark.parametrize("column", ["statuses", "types", "also", "codes", "patterns"])
 def test_no_two_rows_claim_the_same(column: str) -> None:
     claims = Counter(claim for row in TABLE for claim in getattr(row, column))
     assert claims
@@ -73,6 +73,12 @@ def test_every_claim_leads_to_its_row() -> None:
             assert classify(ErrorResponse(status)).kind is row.kind
         for name in row.types:
             assert classify(ErrorResponse(200, name)).kind is row.kind
+        for name in row.also:
+            assert (
+                classify(ErrorResponse(400, name)).kind
+                is classify(ErrorResponse(400, None, name)).kind
+                is row.kind
+            )
         for code in row.codes:
             assert classify(ErrorResponse(200, None, code.replace("*", "x"))).kind is row.kind
         for pattern in row.patterns:

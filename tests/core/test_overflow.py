@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.core.overflow import Overflow, overflow_of
+from headway.core.overflow import Overflow, most_output, overflow_of
 
 SUM = (
     "input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, decrease input length or "
@@ -31,8 +31,15 @@ def test_messages_of_the_api(message: str, expected: Overflow | None) -> None:
     assert overflow_of(message) == expected
 
 
+def test_the_largest_cap_of_a_model() -> None:
+    said = "max_tokens: 300000 > 128,000, which is the maximum allowed number of output tokens for claude-x"
+    assert most_output(said) == 128_000
+    assert most_output(SUM) is None
+
+
 @given(st.text())
 def test_any_text_can_be_read(message: str) -> None:
+    assert most_output(message) is None
     assert overflow_of(message) is None or "prompt is too long" in message.lower()
 
 

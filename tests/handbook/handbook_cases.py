@@ -116,6 +116,8 @@ REFUSED = (
     Case("400 too long", api(400, message="prompt is too long: 210034 tokens > 200000 maximum"),
         K.CONTEXT_OVERFLOW, said="210034 tokens > 200000"),
     Case("400 sum too long", api(400, message=_SUM), K.CONTEXT_OVERFLOW, said="178959 + 64000 > 200000"),
+    Case("400 too long elsewhere", api(400, error_type="context_length_exceeded", message="too many tokens"),
+        K.CONTEXT_OVERFLOW, said="too many tokens"),
     Case("400 image", body(400, "invalid_request_error", "messages.0.content.1.image.source.base64: At least one "
         "of the image dimensions exceed max allowed size: 8000 pixels", error_code="image_dimensions_too_large",
         max_side_length_pixels=8000, paths=["messages.0.content.1"]), K.IMAGE_TOO_LARGE, said="8000 pixels"),
@@ -160,6 +162,9 @@ RETRIED = (
     Case("502", page(502), K.BAD_GATEWAY, X, 6, waits=STEPS, request_id=False),
     Case("520", page(520), K.BAD_GATEWAY, X, 6, waits=STEPS, request_id=False),
     Case("503", page(503), K.UNAVAILABLE, X, 6, waits=doubling(2, 120, 5), request_id=False),
+    Case("503 elsewhere", api(503, error_type="service_unavailable", message="come back", html=False),
+        K.UNAVAILABLE, X, 6,
+        said="come back", waits=doubling(2, 120, 5)),
     Case("503 key", api(503, code="cmek_key_unreachable"), K.UNAVAILABLE, X, 6, waits=doubling(2, 120, 5)),
     Case("504", api(504), K.SERVER_TIMEOUT, X, 4, said="Consider streaming", waits=doubling(1, 30, 3)),
     Case("reset", FaultRule(F.RESET, how="rst"), K.DISCONNECTED, X, 5, waits=doubling(0.5, 30, 4),

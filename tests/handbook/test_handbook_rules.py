@@ -12,7 +12,7 @@ import pytest
 from handbook_cases import body as api_body
 from handbook_rig import KEY, MODEL, Start
 
-from headway import ErrorKind, JobState, RequestRejectedError, Scheduler
+from headway import Catalog, ErrorKind, JobState, RequestRejectedError, Scheduler
 from headway.core.image_size import pixels
 from headway.core.request import RequestError
 from headway.preflight.policy import RepairPolicy
@@ -161,6 +161,16 @@ async def test_a_prompt_near_its_window_is_counted_first(start: Start) -> None:
     assert [change.rule for change in mended.changes] == ["context"]
     assert mended.sends == 1, "it was never sent as it was"
     assert rig.api.stats.other_calls["POST /v1/messages/count_tokens"] == 3
+
+
+async def test_a_cap_is_lowered_to_what_the_api_names(start: Start) -> None:
+    """Of a model that nobody knows anything of."""
+    rig = await start()
+    async with rig.open(catalog=Catalog(models=()), repair=RepairPolicy("repair")) as scheduler:
+        outcome = await scheduler.submit("x", max_tokens=200_000).outcome()
+    assert outcome.state is JobState.SUCCEEDED
+    assert [(change.old, change.new) for change in outcome.changes] == [(200_000, 128_000)]
+    assert [body["max_tokens"] for body in rig.wire.sent] == [200_000, 128_000]
 
 
 async def test_an_image_is_scaled_to_the_side_that_the_api_names(start: Start) -> None:

@@ -68,11 +68,13 @@ def nearest(query: str) -> list[str]:
 def _names() -> set[str]:
     names = {entry.name for entry in handbook()} | set(rules_by_name())
     names |= {code.name for code in ERROR_CODES} | {reason.name for reason in STOP_REASONS}
-    return names | {name for row in TABLE for name in row.types}
+    return names | {name for row in TABLE for name in (*row.types, *row.also)}
 
 
 def _by_name(name: str) -> Found:
-    kinds = [entry.row.kind for entry in handbook() if name == entry.name or name in entry.row.types]
+    kinds = [
+        entry.row.kind for entry in handbook() if name in (entry.name, *entry.row.types, *entry.row.also)
+    ]
     code = next((code for code in ERROR_CODES if code.name == name), None)
     if code is not None or any(_claims(name, row.codes) for row in TABLE):
         kinds.append(classify(ErrorResponse(code.status if code else 400, error_code=name)).kind)
@@ -129,7 +131,7 @@ def _pasted(text: str) -> Found:
     """A message, a body or a whole line of a log."""
     words = set(_WORD.findall(text))
     code = next((code for code in ERROR_CODES if code.name in words), None)
-    kind_type = next((name for row in TABLE for name in row.types if name in words), None)
+    kind_type = next((name for row in TABLE for name in (*row.types, *row.also) if name in words), None)
     stated = _STATUS.search(text)
     inner = _MESSAGE.search(text)
     message = next(filter(None, inner.groups()), "") if inner else text
@@ -142,6 +144,9 @@ def _pasted(text: str) -> Found:
     ours = re.match(r"(\w+)(?: \(|: )", text)
     if ours and ours[1] in set(ErrorKind):
         return Found(_entries([ErrorKind(ours[1])]))
+    field = rules_by_name().get(message.partition(":")[0].strip())
+    if field:  # a complaint that begins with its parameter
+        return Found(rules=tuple(field))
     names = [_by_class(word) for word in sorted(words) if word.endswith("Error")]
     return next((found for found in names if found), Found())
 

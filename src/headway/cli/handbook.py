@@ -51,6 +51,7 @@ class Entry:
             "you": row.remedy,
             "statuses": list(self.statuses),
             "types": list(row.types),
+            "also": list(row.also),
             "error_codes": [
                 {"name": code.name, "status": code.status, "meaning": code.meaning} for code in self.codes
             ],

@@ -99,6 +99,8 @@ def _section(entry: Entry) -> Iterator[str]:
     yield f"- **Raises:** `{entry.exception}`{', resumable' if row.resumable else ''}"
     if row.statuses or row.types:
         yield "- **Seen as:** " + ", ".join([*(f"HTTP {s}" for s in row.statuses), *_code(row.types)])
+    if row.also:
+        yield f"- **Elsewhere called:** {', '.join(_code(row.also))}"
     if row.patterns:
         within = " or ".join(_code(row.within))
         yield f"- **Told by the message** of {within}: " + ", ".join(f"“…{text}…”" for text in row.patterns)

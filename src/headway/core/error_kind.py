@@ -95,6 +95,8 @@ class KindRow:
     """Patterns apply only under these ``error.type`` values (any, when empty)."""
     over: tuple[str, ...] = ()
     """Types so general that this row's statuses say more: a 503 of type ``api_error`` is a 503."""
+    also: tuple[str, ...] = ()
+    """Names that gateways and published tables give it, where the API itself has another: taken as type or code."""
     attempts: int = 1
     """How often a job may fail this way in all; 1: never retried."""
     backoff: Backoff = field(default_factory=Backoff)
@@ -124,7 +126,8 @@ TABLE: Final[tuple[KindRow, ...]] = (
          "tool_reference_unresolved", "user_profile_required", "request_body_encoding_*")),
     KindRow(ErrorKind.CONTEXT_OVERFLOW, "Prompt and answer do not fit into the model's context window.",
         "Shorten the prompt, lower max_tokens or choose a model with a larger window.",
-        patterns=("prompt is too long", "exceed context limit"), within=("invalid_request_error",)),
+        also=("context_length_exceeded",), patterns=("prompt is too long", "exceed context limit"),
+        within=("invalid_request_error",)),
     KindRow(ErrorKind.IMAGE_TOO_LARGE, "An image has more pixels than the API accepts.",
         "Resize it: 8000 px a side at most, 2000 px when a request has more than 20 images.",
         codes=("image_dimensions_too_large",), patterns=("many-image requests",),
@@ -194,14 +197,15 @@ TABLE: Final[tuple[KindRow, ...]] = (
     KindRow(ErrorKind.API_ERROR, "An unexpected error inside the API.", "Nothing, unless it persists.",
         (500,), ("api_error",), attempts=3, backoff=Backoff(1.0, 30.0), maybe_billed=True),
     KindRow(ErrorKind.BAD_GATEWAY, "A gateway before the API failed.", "Nothing, unless it persists.",
-        (502, 520, 521, 522, 523, 524), over=("api_error",), attempts=6,
+        (502, 520, 521, 522, 523, 524), also=("bad_gateway",), over=("api_error",), attempts=6,
         backoff=Backoff(schedule=(3.0, 10.0, 30.0, 60.0, 120.0)), maybe_billed=True),
     KindRow(ErrorKind.UNAVAILABLE, "The API is temporarily unavailable.", "See status.claude.com when it lasts.",
-        (503,), codes=("cmek_key_unreachable", "cmek_context_unavailable"), over=("api_error",), attempts=6,
-        backoff=Backoff(2.0, 120.0)),
+        (503,), also=("service_unavailable",), codes=("cmek_key_unreachable", "cmek_context_unavailable"),
+        over=("api_error",), attempts=6, backoff=Backoff(2.0, 120.0)),
     KindRow(ErrorKind.SERVER_TIMEOUT, "The answer took longer than the API allows for one response.",
         "Nothing: the next attempt is streamed. If it persists, lower max_tokens.", (504,), ("timeout_error",),
-        over=("api_error",), attempts=4, backoff=Backoff(1.0, 30.0), maybe_billed=True, streams=True),
+        also=("gateway_timeout",), over=("api_error",), attempts=4, backoff=Backoff(1.0, 30.0), maybe_billed=True,
+        streams=True),
     KindRow(ErrorKind.MALFORMED, "Status 200, but the body is not a complete message.",
         "Nothing; if it persists, a proxy on the way rewrites answers.", attempts=4, backoff=Backoff(1.0, 30.0),
         maybe_billed=True),

@@ -165,7 +165,7 @@ def _kind(error: ErrorResponse) -> ErrorKind:
 
 
 def _by_code(code: str) -> ErrorKind | None:
-    exact = (row.kind for row in TABLE if code in row.codes)
+    exact = (row.kind for row in TABLE if code in row.codes or code in row.also)
     prefix = (
         row.kind for row in TABLE for known in row.codes if known[-1] == "*" and code.startswith(known[:-1])
     )
@@ -181,4 +181,4 @@ def _by_message(error: ErrorResponse) -> ErrorKind | None:
 
 
 def _by_type(error_type: str) -> ErrorKind | None:
-    return next((row.kind for row in TABLE if error_type in row.types), None)
+    return next((row.kind for row in TABLE if error_type in row.types or error_type in row.also), None)

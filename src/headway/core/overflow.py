@@ -15,6 +15,10 @@ _SUM: Final = re.compile(r"exceed context limit:\s*([\d,_]+) \+ ([\d,_]+) > ([\d
 """Models before 4.5: ``input length and `max_tokens` exceed context limit: 178959 + 64000 > 200000, …``."""
 
 
+_CAP: Final = re.compile(r"max_tokens: ([\d,_]+) > ([\d,_]+), which is the maximum", re.IGNORECASE)
+"""``max_tokens: 200000 > 128000, which is the maximum allowed number of output tokens for …``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Overflow:
     """What the API said about the size of one request; ``None``: it gave no number. All in tokens."""
@@ -35,6 +39,12 @@ def overflow_of(message: str) -> Overflow | None:
             return Overflow()
         return Overflow(_number(found[1]), None, _number(found[2]))
     return None
+
+
+def most_output(message: str) -> int | None:
+    """The largest ``max_tokens`` of a model, where an error message names it."""
+    found = _CAP.search(message)
+    return _number(found[2]) if found else None
 
 
 def _number(text: str) -> int:

@@ -10,7 +10,7 @@ from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.model_facts import AS_OF, ModelFacts
-from headway.core.overflow import Overflow, overflow_of
+from headway.core.overflow import Overflow, most_output, overflow_of
 from headway.core.tokens import CHARS_PER_TOKEN, measure
 
 Body = Mapping[str, object]
@@ -34,6 +34,8 @@ class Facts:
     """As what the API refused this very body."""
     side_limit: int | None = None
     """Pixels a side that the API named when it refused this very body for its images."""
+    most_output: int | None = None
+    """Largest ``max_tokens`` that the API named when it refused this very body."""
     keep_first_turn: bool = True
     """When a conversation is trimmed its first user turn stays (it often holds the task)."""
     catalog: Catalog = BUILT_IN
@@ -58,7 +60,8 @@ def facts_for(body: Body, today: str = AS_OF, catalog: Catalog = BUILT_IN) -> Fa
 
 def facts_after_refusal(facts: Facts, failure: Failure) -> Facts:
     """The facts with all that the API said about the body it refused."""
-    facts = replace(facts, refused=failure.kind, side_limit=failure.side_limit)
+    most = most_output(failure.message)
+    facts = replace(facts, refused=failure.kind, side_limit=failure.side_limit, most_output=most)
     return facts_after(facts, failure.message)
 
 

@@ -35,7 +35,7 @@ def repair(body: Body, facts: Facts, policy: RepairPolicy, after: ErrorKind | No
 
 def _unsaid(facts: Facts) -> Facts:
     """Without what was said of the body as it came: it is another one now."""
-    return replace(facts, counted=None, overflow=None, refused=None, side_limit=None)
+    return replace(facts, counted=None, overflow=None, refused=None, side_limit=None, most_output=None)
 
 
 def _round(

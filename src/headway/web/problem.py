@@ -14,6 +14,7 @@ from headway.errors import (
     JobExpiredError,
     JobFailedError,
     QueueFullError,
+    RequestRejectedError,
     SchedulerClosedError,
     StoppedError,
 )
@@ -39,7 +40,6 @@ _STATUS: Final = {
             ErrorKind.INVALID_REQUEST,
             ErrorKind.CONTEXT_OVERFLOW,
             ErrorKind.IMAGE_TOO_LARGE,
-            ErrorKind.THINKING_REFUSED,
             ErrorKind.UNPROCESSABLE,
         ),
         400,
@@ -112,9 +112,15 @@ def problem_of(error: BaseException) -> Problem:
         case JobFailedError():
             kind = error.failure.kind
             wait = max(error.failure.retry_after or 0.0, RETRY_BUSY) if kind in _BUSY else None
-            return _failed(error, _STATUS.get(kind, 502), wait)
+            return _failed(error, _STATUS.get(kind) or _usual_status(error), wait)
         case _:
             return Problem(500, ErrorKind.INTERNAL, _SENTENCE[500])
+
+
+def _usual_status(error: JobFailedError) -> int:
+    """A complaint about the request is passed on as one; the rest is between this server and the API."""
+    refused = isinstance(error, RequestRejectedError) and error.failure.status in {400, 422}
+    return 400 if refused else 502
 
 
 def _failed(error: JobFailedError, status: int, retry_after: float | None) -> Problem:

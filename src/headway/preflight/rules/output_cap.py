@@ -25,7 +25,9 @@ def _betas(body: Body) -> str:
 
 
 def _most(body: Body, facts: Facts) -> int | None:
-    """The model's real maximum."""
+    """The model's real maximum: the API's own word, or the catalogue's."""
+    if facts.most_output is not None:
+        return facts.most_output
     if facts.model is None:
         return None
     return max(facts.model.max_output, LONG_OUTPUT if "output-300k" in _betas(body) else 0)
@@ -102,7 +104,8 @@ RULES = (
     Rule(
         NAME,
         "max_tokens must not exceed the model's largest output, and must exceed the thinking budget.",
-        "Lowers it to that maximum; raises it above the thinking budget, or lowers the budget.",
+        "Lowers it to that maximum (after a refusal, to the one that the API named); raises it above the thinking "
+        "budget, or lowers the budget.",
         _check,
         _repair,
         frozenset({ErrorKind.INVALID_REQUEST}),
