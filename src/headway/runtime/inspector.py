@@ -55,6 +55,7 @@ class Inspector:
         self._catalog = catalog
         self._estimator = estimator
         self._told: set[tuple[str, str]] = set()
+        self._near = context.NEAR * min((facts.window for facts in catalog.models), default=0)
         self.found: Counter[str] = Counter()
         """Findings by rule."""
 
@@ -81,7 +82,9 @@ class Inspector:
     def is_undecided(self, body: Params, size: PromptSize, own: RepairPolicy | None) -> bool:
         """Whether a count of its tokens has to decide if a body of this size fits into its model's window."""
         policy = self.policy_of(own)
-        if policy.mode(context.NAME) is Mode.OFF:
+        ratio = self._estimator(str(body.get("model"))).tokens_per_char
+        small = size.fixed + size.characters * ratio < self._near  # most are, and a million of them are asked
+        if small or policy.mode(context.NAME) is Mode.OFF:
             return False
         return context.too_near_to_call(size, self._facts(body, policy))
 
