@@ -127,7 +127,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     alerts, catalog = parse_alert(options.alert), remembered()
     follow_up = parse_follow_up(options.fallback_models, options.continue_turns, raise_cap=options.raise_cap)
-    check_fallbacks(options.fallback_models, today(), catalog, warn)
+    check_fallbacks(options.fallback_models if options.check else (), today(), catalog, warn)
     output, journal = _places(options)
     source, form = open_input(options, warn)
     look = HeadLook(policy, today(), catalog)
