@@ -42,7 +42,7 @@ LINGER: Final = 1.0
 """Seconds that the tasks of an idle middleware stay, so that calls one after the other find them there."""
 
 
-def middleware(
+def middleware(  # noqa: PLR0913 - as the scheduler it makes: options are keyword-only
     limits: Limits | AccountLimits | None = None,
     *,
     retry: RetryPolicy | None = USUAL_RETRY,

@@ -35,7 +35,6 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
-from headway.core.catalog import BUILT_IN
 from headway.errors import JournalError
 
 DEFAULT_URL: Final = "https://api.anthropic.com"
