@@ -71,7 +71,8 @@ class AnthropicTransport:
         self.models = AnthropicModels(self._client, catalog, ask=ask)
         """What the Models API says, on top of the ``catalog``; nobody is asked unless ``ask``."""
         self._pace = EndpointPace()
-        self._counter = TokenCounter(self._client, self._pace)
+        self.count_tokens = TokenCounter(self._client, self._pace).count
+        """How many input tokens a request has, by the API's own count; ``None``: it cannot say."""
         self._scouts = _streams_alike(client)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = min(pool_size(client), max(8, open_file_limit() - RESERVED_FILES))
@@ -128,11 +129,6 @@ class AnthropicTransport:
         with anyio.move_on_after(ADVICE_WITHIN):
             said = await self.models.suggest(request.model)
         return replace(failure, message=f"{failure.message.rstrip('. ')}. {said}")
-
-    async def count_tokens(self, request: Request) -> int | None:
-        """Input tokens by the API's own count; ``None`` where it cannot say."""
-        await self._move_here()
-        return await self._counter.count(request)
 
     async def _send_plain(self, request: Request) -> Reply | Rejection:
         create = cast("Callable[..., Awaitable[object]]", self._client.messages.with_raw_response.create)
