@@ -84,9 +84,8 @@ class Engine:
         """A place in the queue for a caller that makes the job's attempts itself."""
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
         self._group: anyio.abc.TaskGroup | None = None
-        self.outages = Outages(
-            withdraw=self._empty, park=self._drop, tell=self._recorder.alert, advise=transport.advise
-        )
+        advise = transport.advise
+        self.outages = Outages(withdraw=self._empty, park=self._drop, tell=recorder.alert, advise=advise)
 
     @property
     def _halted(self) -> Failure | None:

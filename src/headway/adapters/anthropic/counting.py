@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -43,7 +43,11 @@ _THE_REQUESTS: Final = frozenset(
 class TokenCounter:
     """Counts through one client, no faster than the endpoint's lowest tier allows."""
 
-    def __init__(self, client: AsyncAnthropic, pace: EndpointPace) -> None:
+    def __init__(
+        self, client: AsyncAnthropic, pace: EndpointPace, ready: Callable[[], Awaitable[None]]
+    ) -> None:
+        """``ready`` is awaited before the client is used."""
+        self._ready = ready
         self._client = client
         self._pace = pace
         self._ask_from = 0.0
@@ -54,6 +58,7 @@ class TokenCounter:
         if anyio.current_time() < self._ask_from or any(name in request.params for name in _EDITED):
             return None
         await self._pace.wait("post", PATH)
+        await self._ready()
         try:
             counted = await self._client.messages.count_tokens(**self._arguments(request))
             return _tokens(counted)

@@ -71,7 +71,7 @@ class AnthropicTransport:
         self.models = AnthropicModels(self._client, catalog, ask=ask)
         """What the Models API says, on top of the ``catalog``; nobody is asked unless ``ask``."""
         self._pace = EndpointPace()
-        self.count_tokens = TokenCounter(self._client, self._pace).count
+        self.count_tokens = TokenCounter(self._client, self._pace, self._move_here).count
         """How many input tokens a request has, by the API's own count; ``None``: it cannot say."""
         self._scouts = _streams_alike(client)
         self._loop: asyncio.AbstractEventLoop | None = None
