@@ -30,7 +30,7 @@ def check_cache(body: Body) -> None:
     _check_order(found)
     if automatic is not None and blocks:
         last = blocks[-1][1].get("cache_control")
-        if last is not None and _ttl(last) != _ttl(automatic):
+        if last is not None and ttl_of(last) != ttl_of(automatic):
             raise invalid("cache_control: the last block has a cache_control with a different ttl")
 
 
@@ -63,21 +63,22 @@ def _check_place(where: str, block: Body) -> None:
 def _check_control(where: str, control: object) -> None:
     if not isinstance(control, dict) or cast("Body", control).get("type") != "ephemeral":
         raise invalid(f"{where}: Input should be a valid cache control (type 'ephemeral')")
-    if _ttl(cast("Body", control)) not in ("5m", "1h"):
+    if ttl_of(cast("Body", control)) not in ("5m", "1h"):
         raise invalid(f"{where}.ephemeral.ttl: Input should be '5m' or '1h'")
 
 
 def _check_order(found: list[tuple[str, object]]) -> None:
     short = False
     for where, control in found:
-        if short and _ttl(control) == "1h":
+        if short and ttl_of(control) == "1h":
             raise invalid(
                 f"{where}.cache_control.ttl: a ttl='1h' cache_control block must not come after a ttl='5m' "
                 "cache_control block. Note that blocks are processed in the following order: `tools`, "
                 "`system`, `messages`."
             )
-        short = short or _ttl(control) == "5m"
+        short = short or ttl_of(control) == "5m"
 
 
-def _ttl(control: object) -> object:
+def ttl_of(control: object) -> object:
+    """The life that a ``cache_control`` asks for."""
     return cast("Body", control).get("ttl") or "5m"

@@ -34,6 +34,18 @@ class Model:
         return 1.3 if self.version >= (4, 7) or (self.line, self.version) == ("haiku", (5, 5)) else 1.0
 
     @property
+    def cache_minimum(self) -> int:
+        """Tokens below which a prefix is silently not cached
+        (https://platform.claude.com/docs/en/build-with-claude/prompt-caching)."""
+        if self.line == "haiku":
+            return 512 if self.version >= (5, 5) else 4096
+        if self.line == "sonnet":
+            return 512 if self.version >= (5, 5) else 1024
+        if self.line == "opus" and self.version < (5, 0):
+            return 1024 if self.version == (4, 8) else 2048 if self.version == (4, 7) else 4096
+        return 1024 if self.id == "claude-mythos-preview" else 512
+
+    @property
     def display_name(self) -> str:
         """``Claude Sonnet 5.5``."""
         major, minor = self.version

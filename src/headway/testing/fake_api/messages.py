@@ -14,6 +14,7 @@ from headway.testing.fake_api.fault_plan import Asked, Verdict
 from headway.testing.fake_api.gate import Call, Gate, version_of
 from headway.testing.fake_api.generation import Generation
 from headway.testing.fake_api.ledger import Ledger, Refusal
+from headway.testing.fake_api.prompt_cache import NO_CACHE
 from headway.testing.fake_api.rate_headers import Headers
 from headway.testing.fake_api.reply import Reply, compose
 from headway.testing.fake_api.site import Site
@@ -57,6 +58,7 @@ class _Visit:
         self.exchange = exchange
         self.recorder = site.recorder
         self.verdict = Verdict()
+        self.cached = NO_CACHE
 
     async def run(self, raw: bytes | None) -> None:
         gate = Gate(self.site.config, self.site.files)
@@ -105,7 +107,9 @@ class _Visit:
     async def _admit(self, call: Call, ledger: Ledger) -> None:
         now = self.site.now()
         self.site.account.advance(now)
-        refusal = ledger.admit(now, call.input_tokens)
+        cached = self.site.prompts.look(call.body, call.model, call.input_tokens, now + self.site.passed)
+        charged = call.input_tokens - cached.read
+        refusal = ledger.admit(now, charged)
         self.recorder.second(now).levels[ledger.group] = ledger.summary()
         if refusal is not None:
             await self._refuse(call, ledger, refusal)
@@ -113,13 +117,17 @@ class _Visit:
         reply = compose(call.body, call.digest, self.site.config)
         if self.verdict.fault is not None and self.verdict.fault.kind is FaultKind.STOP:
             reply = replace(reply, stop_reason=self.verdict.fault.stop_reason, tool=None)
-        self.recorder.admitted(now, call.job, call.input_tokens, reply.output_tokens)
+        self.cached = cached
+        at = now + self.site.passed
+        self.site.prompts.use(cached, at, at + reply.ttft)
+        self.recorder.admitted(now, call.job, charged, reply.output_tokens)
         at_admission = self._rate_headers(ledger, now) if self._describes_admission else None
         generation = ledger.generate(now + reply.ttft, reply.output_tokens, reply.speed)
         try:
             await self._reply(call, ledger, reply, at_admission, now)
         except (asyncio.CancelledError, GoneError):
             ledger.meter.cut(generation, self.site.now())
+            self.site.prompts.forget(cached, self.site.now() + self.site.passed)
             raise
         self._stop_if_broken(ledger, generation)
 
@@ -182,10 +190,11 @@ class _Visit:
         headers = self.site.base_headers(self.exchange.request_id) | rates
         headers = self.site.alter(headers, self.verdict.header_faults)
         message_id = f"msg_01{call.digest[:9].hex()}{call.attempt:04x}"
-        content = message(message_id, call.model.id, call.input_tokens, reply)
+        content = message(message_id, call.model.id, call.input_tokens, reply, self.cached)
         self.site.threads.keep(call.body, content)
         if streamed:
-            whole = await play(self.site, Performance(self.exchange, call, reply, headers, message_id, fault))
+            show = Performance(self.exchange, call, reply, headers, message_id, fault, self.cached)
+            whole = await play(self.site, show)
         else:
             whole = send_body(self.exchange, headers, json.dumps(content).encode(), fault)
         now = self.site.now()
@@ -193,6 +202,7 @@ class _Visit:
         if whole:
             tokens = (call.input_tokens, reply.output_tokens)
             self.recorder.succeeded(now, call.job, tokens, self.exchange.arrived)
+            self.recorder.cached(self.cached.read, self.cached.written)
 
 
 _WHOLE_BODY = frozenset({FaultKind.BODY_HTML, FaultKind.BODY_SHAPE, FaultKind.STREAM_JSON})

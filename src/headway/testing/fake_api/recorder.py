@@ -47,6 +47,8 @@ class Recorder:
         self.in_flight_max = 0
         self.input_tokens = 0.0
         self.output_tokens = 0.0
+        self.cache_read_tokens = 0
+        self.cache_write_tokens = 0
         self.first_arrival: float | None = None
         self._first_wall = 0.0
         self._last_arrival = 0.0
@@ -107,6 +109,11 @@ class Recorder:
         self._shortest = latency if self._shortest is None else min(self._shortest, latency)
         self.second(now).successes += 1
 
+    def cached(self, read: int, written: int) -> None:
+        """What of a good reply's input was read from the prompt cache, and what was written to it."""
+        self.cache_read_tokens += read
+        self.cache_write_tokens += written
+
     def snapshot(self, groups: dict[str, GroupStats], outages: tuple[Window, ...]) -> FakeStats:
         """Everything so far."""
         origin = 0.0 if self.first_arrival is None else self.first_arrival
@@ -131,6 +138,8 @@ class Recorder:
             in_flight_max=self.in_flight_max,
             input_tokens=self.input_tokens,
             output_tokens=self.output_tokens,
+            cache_read_tokens=self.cache_read_tokens,
+            cache_write_tokens=self.cache_write_tokens,
             first_arrival=wall(self.first_arrival),
             last_arrival=wall(self._last_arrival) if self.first_arrival is not None else None,
             last_success=wall(self._last_success),

@@ -17,6 +17,7 @@ from headway.testing.fake_api.fault_plan import FaultPlan, outages
 from headway.testing.fake_api.file_store import FileStore
 from headway.testing.fake_api.ledger import Ledger
 from headway.testing.fake_api.limits import FakeLimits
+from headway.testing.fake_api.prompt_cache import PromptCache
 from headway.testing.fake_api.rate_headers import Headers, http_date, rate_headers
 from headway.testing.fake_api.recorder import Recorder
 from headway.testing.fake_api.stats import FakeStats
@@ -50,6 +51,7 @@ class Site:
         self.batching: Ledger | None = None
         self.batches = BatchStore(self._batch_time)
         self._epoch = time.time()
+        self.prompts = PromptCache()
 
     def next_id(self) -> str:
         """``req_…``, unique on this server."""
@@ -57,7 +59,7 @@ class Site:
         return f"req_011C{self._ids:020d}"
 
     def pass_time(self, seconds: float) -> None:
-        """Move the server's clock on: files expire, buckets do not fill."""
+        """Move the server's clock on: files and cached prompts expire, buckets do not fill."""
         self.passed += seconds
 
     def set_limits(self, limits: FakeLimits, group: str | None = None) -> None:

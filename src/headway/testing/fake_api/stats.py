@@ -20,7 +20,7 @@ class Second:
     refused_429: int = 0
     overloaded_529: int = 0
     input_tokens: float = 0.0
-    """Of the requests admitted in this second."""
+    """Of the requests admitted in this second, as far as they count against the limit: cache reads do not."""
     output_tokens: float = 0.0
     """That the requests admitted in this second will generate."""
     levels: Mapping[str, tuple[float | None, ...]] = field(
@@ -103,8 +103,12 @@ class FakeStats:
     in_flight_max: int = 0
     """Most requests answered at the same time."""
     input_tokens: float = 0.0
-    """Served in whole good replies."""
+    """Served in whole good replies, cached or not."""
     output_tokens: float = 0.0
+    cache_read_tokens: int = 0
+    """Of the input tokens: read from the prompt cache."""
+    cache_write_tokens: int = 0
+    """Of the input tokens: written to the prompt cache."""
     first_arrival: float | None = None
     """Epoch seconds of the server's true clock."""
     last_arrival: float | None = None

@@ -9,6 +9,7 @@ from typing import Final
 from headway.testing.fake_api.exchange import Exchange
 from headway.testing.fake_api.fault import FaultKind, FaultRule
 from headway.testing.fake_api.gate import Call
+from headway.testing.fake_api.prompt_cache import CacheUse
 from headway.testing.fake_api.rate_headers import Headers
 from headway.testing.fake_api.reply import Reply
 from headway.testing.fake_api.site import Site
@@ -28,6 +29,7 @@ class Performance:
     headers: Headers
     message_id: str
     fault: FaultRule | None
+    cached: CacheUse
 
 
 async def play(site: Site, show: Performance) -> bool:
@@ -40,7 +42,7 @@ async def play(site: Site, show: Performance) -> bool:
         exchange.end_stream()
         return False
     call, chunk = show.call, site.config.chunk_tokens
-    line = events(show.message_id, call.model.id, call.input_tokens, show.reply, chunk)
+    line = events(show.message_id, call.model.id, call.input_tokens, show.reply, chunk, show.cached)
     strikes = None
     if fault is not None and fault.kind.startswith("stream_"):
         strikes = min(fault.after_events, len(line) - 1)

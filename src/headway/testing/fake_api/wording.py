@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
+from headway.testing.fake_api.prompt_cache import NO_CACHE, CacheUse
 from headway.testing.fake_api.reply import Reply
 
 _MOST_DELTAS: Final = 256
@@ -21,20 +22,25 @@ class Event:
     tokens: int
 
 
-def usage(input_tokens: int, output_tokens: int) -> dict[str, object]:
-    """The ``usage`` object."""
+def usage(input_tokens: int, output_tokens: int, cached: CacheUse = NO_CACHE) -> dict[str, object]:
+    """The ``usage`` object; ``input_tokens`` are those of the whole prompt."""
     return {
-        "input_tokens": input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "input_tokens": input_tokens - cached.read - cached.written,
+        "cache_creation_input_tokens": cached.written,
+        "cache_read_input_tokens": cached.read,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": cached.written_5m,
+            "ephemeral_1h_input_tokens": cached.written_1h,
+        },
         "output_tokens": output_tokens,
         "service_tier": "standard",
         "inference_geo": "global",
     }
 
 
-def message(message_id: str, model: str, input_tokens: int, reply: Reply) -> dict[str, object]:
+def message(
+    message_id: str, model: str, input_tokens: int, reply: Reply, cached: CacheUse = NO_CACHE
+) -> dict[str, object]:
     """The whole Message."""
     refused = reply.stop_reason == "refusal"
     return {
@@ -47,7 +53,7 @@ def message(message_id: str, model: str, input_tokens: int, reply: Reply) -> dic
         "stop_sequence": None,
         "stop_details": {"type": "refusal", "category": "cyber", "explanation": None} if refused else None,
         "container": None,
-        "usage": usage(input_tokens, reply.output_tokens),
+        "usage": usage(input_tokens, reply.output_tokens, cached),
     }
 
 
@@ -62,16 +68,18 @@ def _content(message_id: str, reply: Reply) -> list[dict[str, object]]:
     return [text, {**searching, "input": {"query": "buckets"}}]
 
 
-def events(message_id: str, model: str, input_tokens: int, reply: Reply, chunk: int) -> list[Event]:
+def events(
+    message_id: str, model: str, input_tokens: int, reply: Reply, chunk: int, cached: CacheUse = NO_CACHE
+) -> list[Event]:
     """The stream, in order: message_start, content, message_delta, message_stop."""
     opening = message(message_id, model, input_tokens, reply)
-    opening |= {"content": list[object](), "stop_reason": None, "usage": usage(input_tokens, 1)}
+    opening |= {"content": list[object](), "stop_reason": None, "usage": usage(input_tokens, 1, cached)}
     block: dict[str, object] = {"type": "text", "text": ""}
     if reply.tool is not None:
         block = {"type": "tool_use", "id": reply.tool[0], "name": reply.tool[1], "input": {}}
     stop = {"stop_reason": reply.stop_reason, "stop_sequence": None, "stop_details": None}
     total = reply.output_tokens
-    closing = {key: value for key, value in usage(input_tokens, total).items() if "tokens" in key}
+    closing = {key: value for key, value in usage(input_tokens, total, cached).items() if "tokens" in key}
     content = [
         event("content_block_start", {"index": 0, "content_block": block}, 0),
         Event("ping", PING, 0),
