@@ -159,7 +159,8 @@ def map_jobs(jobs: int) -> Figures:
 
 def queue_operations(jobs: int) -> Figures:
     """Push and pop with so many entries waiting, over ten tenants and with retries."""
-    from headway.core.queue import Entry, FairQueue
+    from headway.core.queue import FairQueue
+    from headway.core.queue_entry import Entry
 
     queue: FairQueue[int] = FairQueue()
     for number in range(jobs):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from headway.core import queue as queue_module
 from headway.core.job import Priority
 from headway.core.last_wave import WAVES, expected_length, is_last_wave, longest_first
-from headway.core.queue import Entry, FairQueue
+from headway.core.queue import FairQueue
+from headway.core.queue_entry import Entry
 
 MANY = 10_000
 """So many run that any queue here is the last wave."""

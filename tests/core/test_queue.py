@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 
 from headway.core.job import Priority
-from headway.core.queue import AGEING, Entry, FairQueue
+from headway.core.queue import AGEING, FairQueue
+from headway.core.queue_entry import Entry
 
 BULK, NORMAL, INTERACTIVE = Priority.BULK, Priority.NORMAL, Priority.INTERACTIVE
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from headway.core.queue import Entry, FairQueue
+from headway.core.queue import FairQueue
+from headway.core.queue_entry import Entry
 
 
 class Counted(float):

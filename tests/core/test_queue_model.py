@@ -11,7 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from headway.core import queue as queue_module
 from headway.core.job import Priority
-from headway.core.queue import AGEING, Entry, FairQueue
+from headway.core.queue import AGEING, FairQueue
+from headway.core.queue_entry import Entry
 
 WEIGHTS = {"b": 2.0, "c": 0.5}
 
@@ -140,6 +141,33 @@ class QueueMachine(RuleBasedStateMachine):
             self.served[m.entry.priority] = self.last_pop[1]
         self.place(m, delay)
 
+    @rule(m=consumes(held), shelf=st.sampled_from("xy"))
+    def shelve(self, m: Model, shelf: str) -> None:
+        """It has to wait for another one, and keeps its place."""
+        m.entry.not_before = 0.0
+        if self.last_pop is not None and self.last_pop[0] is m:
+            self.served[m.entry.priority] = self.last_pop[1]
+        self.queue.push(m.entry, self.now, shelf)
+        m.where = shelf
+
+    @rule(shelf=st.sampled_from("xy"))
+    def unshelve(self, shelf: str) -> None:
+        waiting = self.of(shelf)
+        assert self.queue.shelved(shelf) >= len(waiting)
+        assert self.queue.unshelve(shelf) == len(waiting)
+        for m in waiting:
+            m.where = "ready"
+
+    @rule(target=held, shelf=st.sampled_from("xy"))
+    def take_shelf(self, shelf: str) -> object:
+        taken = self.of(shelf)
+        assert {id(entry) for entry in self.queue.take_shelf(shelf)} == {id(m.entry) for m in taken}
+        for m in taken:
+            m.where = "out"
+            self.refund(m)
+            self.left(m.entry.priority)
+        return multiple(*taken)
+
     @rule(target=held, data=st.data())
     def discard(self, data: st.DataObject) -> object:
         if not self.known:
@@ -194,7 +222,7 @@ class QueueMachine(RuleBasedStateMachine):
         queued = [m for m in self.known if m.queued]
         assert len(self.queue) == len(queued)
         assert all(m.entry.queued == m.queued for m in self.known)
-        later = len(self.queue._later)
+        later = len(self.queue._later) + self.queue.shelved()
         for m in self.known:
             mates = [other.entry.cost for other in queued if mated(m, other)]
             ahead = self.queue.ahead(m.entry)

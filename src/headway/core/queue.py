@@ -11,6 +11,9 @@ Between priorities the higher goes first, but no class starves: one that was not
 goes one class higher for one job, after twice that two. What counts is the time since the class was last
 served, not the age of its jobs: a bulk backlog of an hour must not go before the person who asks now.
 
+A job that was taken and has to wait for another one goes to a shelf, by the name of what it waits for: it is queued
+as before and keeps its place, but its turn comes only after `unshelve`.
+
 Jobs taken out from the middle stay in the heaps as marks to be skipped; both heaps are swept when the marks
 outnumber the jobs, so that ended jobs are not kept in memory (each sweep is paid for by the marks it removes).
 """
@@ -19,12 +22,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Final, Generic, TypeVar
 
 from headway.core.backlog import Backlog, Backlogs
 from headway.core.job import Priority
 from headway.core.last_wave import is_last_wave, longest_first
+from headway.core.queue_entry import Entry
 
 T = TypeVar("T")
 
@@ -34,54 +38,6 @@ _MARKS: Final = 8
 """So few marks to be skipped are not worth a sweep."""
 _TENANTS: Final = 1024
 """Nor so few tenants."""
-
-
-class Entry(Generic[T]):
-    """A job's place in the queue; it stays the job's own through retries."""
-
-    __slots__ = (
-        "cost",
-        "deadline",
-        "item",
-        "length",
-        "marked",
-        "moved",
-        "not_before",
-        "priority",
-        "pushed",
-        "queued",
-        "sequence",
-        "tag",
-        "tenant",
-        "timed",
-    )
-
-    def __init__(
-        self,
-        item: T,
-        *,
-        priority: Priority = Priority.NORMAL,
-        tenant: str = "",
-        cost: float = 1.0,
-        deadline: float | None = None,
-    ) -> None:
-        self.item = item
-        self.priority = priority
-        self.tenant = tenant
-        self.cost = cost
-        self.deadline = deadline
-        self.length = 0.0  # how long it may take, in any unit
-        self.moved = False  # by `long_jobs_first`
-        self.not_before = 0.0
-        self.tag = -1.0
-        self.sequence = -1
-        self.pushed = 0.0
-        self.queued = False
-        self.marked = False  # taken out, but still in a heap
-        self.timed = False  # in the heap of deadlines
-
-    def __lt__(self, other: Entry[T]) -> bool:
-        return (self.tag, self.sequence) < (other.tag, other.sequence)
 
 
 class FairQueue(Generic[T]):
@@ -95,6 +51,8 @@ class FairQueue(Generic[T]):
         self._ready: dict[Priority, list[Entry[T]]] = {priority: [] for priority in Priority}
         self._later: list[tuple[float, int, Entry[T]]] = []
         self._deadlines: list[tuple[float, int, Entry[T]]] = []
+        self._shelves: dict[Hashable, list[Entry[T]]] = {}
+        self._shelved = 0
         self._finish: dict[Priority, dict[str, float]] = {priority: {} for priority in Priority}
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
@@ -109,8 +67,9 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return self.backlogs.all.jobs
 
-    def push(self, entry: Entry[T], now: float) -> None:
-        """Add a job, or a job that comes back for a retry (it keeps its place once ``not_before`` is past)."""
+    def push(self, entry: Entry[T], now: float, shelf: Hashable = None) -> None:
+        """Add a job, or a job that comes back for a retry (it keeps its place once ``not_before`` is past), or one
+        that has to wait on a ``shelf``."""
         assert not entry.queued
         if entry.marked:
             self._sweep()
@@ -124,7 +83,10 @@ class FairQueue(Generic[T]):
         if entry.deadline is not None and not entry.timed:
             entry.timed = True
             heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
-        if entry.not_before > now:
+        if shelf is not None:
+            self._shelves.setdefault(shelf, []).append(entry)
+            self._shelved += 1
+        elif entry.not_before > now:
             heapq.heappush(self._later, (entry.not_before, entry.sequence, entry))
         else:
             heapq.heappush(self._ready[entry.priority], entry)
@@ -150,15 +112,32 @@ class FairQueue(Generic[T]):
         self._take(entry)
         return entry
 
+    def unshelve(self, shelf: Hashable) -> int:
+        """What waited on this shelf may have its turn again; returns how many that are."""
+        entries = self._emptied(shelf)
+        for entry in entries:
+            heapq.heappush(self._ready[entry.priority], entry)
+        return len(entries)
+
+    def take_shelf(self, shelf: Hashable) -> list[Entry[T]]:
+        """Take out what waits on this shelf, first come first."""
+        entries = self._emptied(shelf)
+        for entry in entries:
+            self._refund(entry)
+            self._take(entry)
+        return entries
+
+    def shelved(self, shelf: Hashable = None) -> int:
+        """Jobs that wait on this shelf, or on all (some may have just been taken out)."""
+        return self._shelved if shelf is None else len(self._shelves.get(shelf, ()))
+
     def discard(self, entry: Entry[T]) -> bool:
         """Take a job out wherever it is; true if it was queued. The place in the heap is left to be skipped."""
         if not entry.queued:
             return False
         entry.marked = True
         self._marks += 1
-        flows = self._finish[entry.priority]
-        if entry.tenant in flows:  # what never ran is not held against its tenant's next job
-            flows[entry.tenant] -= entry.cost / self._weights.get(entry.tenant, 1.0)
+        self._refund(entry)
         self._take(entry)
         return True
 
@@ -174,7 +153,7 @@ class FairQueue(Generic[T]):
 
     def clear(self) -> list[Entry[T]]:
         """Take out everything, in no particular order."""
-        taken = [entry for entry in self._held() if entry.queued]
+        taken = [entry for entry in self._all() if entry.queued]
         for entry in taken:
             entry.marked = True
             self._take(entry)
@@ -183,12 +162,10 @@ class FairQueue(Generic[T]):
 
     def remove(self, unwanted: Callable[[T], bool]) -> list[Entry[T]]:
         """Take out the jobs that ``unwanted`` names, in no particular order; one look at each."""
-        taken = [e for e in self._held() if e.queued and unwanted(e.item) and self.discard(e)]
+        held = list(self._all())
+        taken = [entry for entry in held if entry.queued and unwanted(entry.item) and self.discard(entry)]
         self._sweep()
         return taken
-
-    def _held(self) -> list[Entry[T]]:
-        return [e for heap in self._ready.values() for e in heap] + [item[2] for item in self._later]
 
     def next_event(self, now: float) -> float | None:
         """When a waiting job falls due or a deadline passes, whichever is first; always later than ``now``
@@ -221,7 +198,7 @@ class FairQueue(Generic[T]):
         """What is queued that a new job surely stands behind: its own tenant's jobs of its own priority. (Who
         else goes first is a matter of shares and age.)"""
         known = self.backlogs.of(entry.priority, entry.tenant)
-        return known.less(len(self._later))  # whose retry is not due may be overtaken
+        return known.less(len(self._later) + self._shelved)  # who waits for something may be overtaken
 
     def waiting(self) -> int:
         """Jobs that wait for a retry (some may have just been taken out)."""
@@ -273,18 +250,40 @@ class FairQueue(Generic[T]):
             self._unmark(heapq.heappop(heap))
         return heap[0] if heap else None
 
+    def _all(self) -> Iterator[Entry[T]]:
+        for entries in (*self._ready.values(), *self._shelves.values()):
+            yield from entries
+        for _, _, entry in self._later:
+            yield entry
+
+    def _emptied(self, shelf: Hashable) -> list[Entry[T]]:
+        """What is queued still of a shelf, which is gone after that."""
+        entries = self._shelves.pop(shelf, [])
+        self._shelved -= len(entries)
+        for entry in entries:
+            if not entry.queued:
+                self._unmark(entry)
+        return [entry for entry in entries if entry.queued]
+
+    def _refund(self, entry: Entry[T]) -> None:
+        """What never ran is not held against its tenant's next job."""
+        flows = self._finish[entry.priority]
+        if entry.tenant in flows:
+            flows[entry.tenant] -= entry.cost / self._weights.get(entry.tenant, 1.0)
+
     def _unmark(self, entry: Entry[T]) -> None:
         entry.marked = False
         self._marks -= 1
 
     def _sweep(self) -> None:
+        for entry in self._all():
+            entry.marked = False
         for heap in self._ready.values():
-            for entry in heap:
-                entry.marked = False
             heap[:] = [entry for entry in heap if entry.queued]
             heapq.heapify(heap)
-        for _, _, entry in self._later:
-            entry.marked = False
+        for shelf, entries in list(self._shelves.items()):
+            self._shelves[shelf] = [entry for entry in entries if entry.queued]
+        self._shelved = sum(map(len, self._shelves.values()))
         self._later = [item for item in self._later if item[2].queued]
         heapq.heapify(self._later)
         self._marks = 0

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from headway.core.amendment import AS_GIVEN, Amendment, Held, Params
+from headway.core.cache_prefix import cache_prefixes
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import Cancelled, Continued, JobEvent, Repaired, Rerouted, SetAside
@@ -219,6 +220,7 @@ class Amender:
         """Size and budget follow the request; a job keeps its place unless its budget is another one."""
         sending = job.record.sending
         job.size = measure(sending.params)
+        job.prefixes = cache_prefixes(sending.params, self._policies.catalog) if job.size.cached else ()
         key = self._keys.of(sending)
         if key != job.budget_key:
             job.move(key)

@@ -20,11 +20,10 @@ from headway.core.concurrency import Concurrency
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
 from headway.core.job import JobState, Priority
-from headway.core.last_wave import expected_length, is_last_wave
-from headway.core.lateness import LATE_BY, shortest_wait
+from headway.core.last_wave import expected_length
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
-from headway.runtime.budget_lane import Lane
+from headway.runtime.budget_lane import TOO_LATE, Lane
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
 from headway.runtime.purse import Purse
@@ -34,13 +33,8 @@ if TYPE_CHECKING:
     from anthropic.types import Message
 
 PASSED: Final = "the deadline passed while the job was queued"
-TOO_LATE: Final = "the job could not start before its deadline"
-FEW: Final = 16
-"""A job behind fewer others is not judged: they may be gone in no time."""
-JUDGED_FOR: Final = 1.0
-"""Seconds for which limits are not asked for again when jobs are judged by them."""
 BREATH: Final = 32
-"""Starts in a row before the event loop gets a turn: a full bucket must not block it."""
+"""Jobs taken in a row before the event loop gets a turn: a full bucket must not block it."""
 
 
 class Dispatcher:
@@ -89,10 +83,10 @@ class Dispatcher:
         request, now = job.record.sending, loop_time()
         job.entry.cost = max(1.0, self.estimator(request.model).estimate(job.size))
         job.entry.length = expected_length(job.entry.cost, request.max_tokens)
-        if reason := self._hopeless(lane, job, now):
+        if reason := lane.hopeless(job, self._budgets, now):
             self._expire(job, reason)
             return
-        lane.queue.push(job.entry, now)
+        lane.enter(job, now)
         if job.record.priority is Priority.INTERACTIVE:
             lane.rouse()  # it need not wait for the pace that made bulk wait
         self._wake.set()
@@ -152,6 +146,9 @@ class Dispatcher:
         limit = self._pool.limit
         return self.max_in_flight if limit is None else min(self.max_in_flight, int(limit))
 
+    def _wake_up(self) -> None:
+        self._wake.set()
+
     def wake(self) -> None:
         """Look again, because limits or bounds were changed."""
         for lane in self._lanes.values():
@@ -192,22 +189,26 @@ class Dispatcher:
         return next_at
 
     async def _serve(self, lane: Lane) -> float:
-        started = 0
+        taken = 0
         while True:
             now = loop_time()
             self._drop_expired(lane, now)
+            lane.release_overdue(now)
             if lane.wake_at > now or self._is_full:
                 break
             lane.queue.long_jobs_first(lane.running)
             entry = lane.queue.pop(now)
             if entry is None:
                 break
-            if not await self._offer(lane, entry.item, now):
+            if lane.put_aside(entry.item, now):
+                if lane.is_held_up:
+                    break
+            elif not await self._offer(lane, entry.item, now):
                 break
-            started += 1
-            if started % BREATH == 0:
+            taken += 1
+            if taken % BREATH == 0:
                 await checkpoint()
-        return self._next_look(lane, now)
+        return lane.next_look(now)
 
     @property
     def _is_full(self) -> bool:
@@ -235,7 +236,7 @@ class Dispatcher:
             if mine and not late:
                 self.in_flight += 1
                 lane.running += 1
-                self._start(job, answer)
+                self._start(job, lane.hold(job, answer, now, self._wake_up))
                 return True
             answer.release(now)
         if late:
@@ -259,7 +260,7 @@ class Dispatcher:
             cost,
             now,
             interactive=job.record.priority is Priority.INTERACTIVE,
-            backlog=lane.queue.backlogs.all,
+            backlog=lane.queue.backlogs.all.less(lane.queue.shelved()),
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
         )
         return await (ask() if self.till is None else self.till.reserve(job, ask))
@@ -268,26 +269,3 @@ class Dispatcher:
         for entry in lane.queue.expired(max(now, lane.shut_until)):
             late = entry.deadline is not None and entry.deadline <= now
             self._expire(entry.item, PASSED if late else f"{TOO_LATE}: the API is not asked before that")
-
-    def _hopeless(self, lane: Lane, job: Job[Message], now: float) -> str | None:
-        """Why a job that comes in now cannot start in time, if that is sure."""
-        entry = job.entry
-        if entry.deadline is None or entry.sequence >= 0 or is_last_wave(len(lane.queue), lane.running):
-            return None  # in the last wave long jobs overtake others
-        ahead = lane.queue.ahead(entry)
-        if ahead.jobs < FEW:
-            return None
-        if now - lane.judged_at > JUDGED_FOR:
-            lane.limits, lane.judged_at = self._budgets.status(now).get(lane.key), now
-        if job.size.cached:  # how much of its input counts is not known before the first hit
-            ahead = ahead._replace(cost=0.0)
-        least = 0.0 if lane.limits is None else shortest_wait(ahead, lane.limits)
-        if least <= LATE_BY * (entry.deadline - now):
-            return None
-        return f"{TOO_LATE}: {ahead.jobs} jobs are ahead, which take {least:.0f} s at least"
-
-    def _next_look(self, lane: Lane, now: float) -> float:
-        """A retry falling due, a deadline, or the end of the pause the budget asked for; all else wakes us."""
-        event = lane.queue.next_event(now)
-        next_at = float("inf") if event is None else event
-        return min(next_at, lane.wake_at) if lane.wake_at > now and len(lane.queue) else next_at

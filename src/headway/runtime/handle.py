@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 import anyio
 
 from headway.core.job import Attempt, JobRecord, JobState
-from headway.core.queue import Entry
+from headway.core.queue_entry import Entry
 from headway.core.tokens import PromptSize
 from headway.errors import JobCancelledError, SchedulerClosedError, job_error
 from headway.runtime.clock import running_loop
@@ -22,6 +22,7 @@ from headway.runtime.terms import USUAL, Terms
 if TYPE_CHECKING:
     from anthropic.types import Message
 
+    from headway.core.cache_prefix import CachePrefix
     from headway.core.outcome import Ending
     from headway.core.request import Request
     from headway.core.usage import Usage
@@ -95,8 +96,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "record", "reopen",
-        "scope", "size", "terms",
+        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "prefixes", "record",
+        "reopen", "scope", "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -110,6 +111,8 @@ class Job(Generic[MessageT]):
     ) -> None:
         self.record = record
         self.size = size
+        self.prefixes: tuple[CachePrefix, ...] = ()
+        """The beginnings of its prompt that are to be cached."""
         self.terms = terms
         self.findings = inspected.findings
         """What the rules found in the request as it was given."""

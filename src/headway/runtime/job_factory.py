@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from headway.core.cache_prefix import cache_prefixes
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
@@ -110,7 +111,10 @@ class JobFactory:
         sent = request if seen.mended is None else replace(request, params=seen.mended.body)
         if self.require_price is not None:
             self.require_price(sent)
-        return Job(record, self._keys.of(sent, account), measure(sent.params), self._canceller, terms, seen)
+        size = measure(sent.params)
+        job: Job[Message] = Job(record, self._keys.of(sent, account), size, self._canceller, terms, seen)
+        job.prefixes = cache_prefixes(sent.params, self._catalog) if size.cached else ()
+        return job
 
     def rejected(self, prompt: object, error: RequestError) -> Job[Message]:
         """A job that ended before it began: its input is not a request."""

@@ -12,7 +12,8 @@ import anyio.abc
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Cancelled, Expired, Failed, JobEvent, Parked
 from headway.core.failure import Failure, failure_of
-from headway.core.queue import Entry, FairQueue
+from headway.core.queue import FairQueue
+from headway.core.queue_entry import Entry
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Interrupt, Job
 
