@@ -154,19 +154,9 @@ class QueueMachine(RuleBasedStateMachine):
     def unshelve(self, shelf: str) -> None:
         waiting = self.of(shelf)
         assert self.queue.shelved(shelf) >= len(waiting)
-        assert self.queue.unshelve(shelf) == len(waiting)
+        assert {id(entry) for entry in self.queue.unshelve(shelf)} == {id(m.entry) for m in waiting}
         for m in waiting:
             m.where = "ready"
-
-    @rule(target=held, shelf=st.sampled_from("xy"))
-    def take_shelf(self, shelf: str) -> object:
-        taken = self.of(shelf)
-        assert {id(entry) for entry in self.queue.take_shelf(shelf)} == {id(m.entry) for m in taken}
-        for m in taken:
-            m.where = "out"
-            self.refund(m)
-            self.left(m.entry.priority)
-        return multiple(*taken)
 
     @rule(target=held, data=st.data())
     def discard(self, data: st.DataObject) -> object:

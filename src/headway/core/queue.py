@@ -29,6 +29,7 @@ from headway.core.backlog import Backlog, Backlogs
 from headway.core.job import Priority
 from headway.core.last_wave import is_last_wave, longest_first
 from headway.core.queue_entry import Entry
+from headway.core.shelves import Shelves
 
 T = TypeVar("T")
 
@@ -51,8 +52,7 @@ class FairQueue(Generic[T]):
         self._ready: dict[Priority, list[Entry[T]]] = {priority: [] for priority in Priority}
         self._later: list[tuple[float, int, Entry[T]]] = []
         self._deadlines: list[tuple[float, int, Entry[T]]] = []
-        self._shelves: dict[Hashable, list[Entry[T]]] = {}
-        self._shelved = 0
+        self._shelves: Shelves[T] = Shelves()
         self._finish: dict[Priority, dict[str, float]] = {priority: {} for priority in Priority}
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
@@ -84,8 +84,7 @@ class FairQueue(Generic[T]):
             entry.timed = True
             heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
         if shelf is not None:
-            self._shelves.setdefault(shelf, []).append(entry)
-            self._shelved += 1
+            self._shelves.put(shelf, entry)
         elif entry.not_before > now:
             heapq.heappush(self._later, (entry.not_before, entry.sequence, entry))
         else:
@@ -112,24 +111,20 @@ class FairQueue(Generic[T]):
         self._take(entry)
         return entry
 
-    def unshelve(self, shelf: Hashable) -> int:
-        """What waited on this shelf may have its turn again; returns how many that are."""
-        entries = self._emptied(shelf)
-        for entry in entries:
-            heapq.heappush(self._ready[entry.priority], entry)
-        return len(entries)
-
-    def take_shelf(self, shelf: Hashable) -> list[Entry[T]]:
-        """Take out what waits on this shelf, first come first."""
-        entries = self._emptied(shelf)
-        for entry in entries:
-            self._refund(entry)
-            self._take(entry)
+    def unshelve(self, shelf: Hashable) -> list[Entry[T]]:
+        """What waited on this shelf may have its turn again, and is returned, first come first."""
+        entries: list[Entry[T]] = []
+        for entry in self._shelves.empty(shelf):
+            if entry.queued:
+                heapq.heappush(self._ready[entry.priority], entry)
+                entries.append(entry)
+            else:
+                self._unmark(entry)
         return entries
 
     def shelved(self, shelf: Hashable = None) -> int:
         """Jobs that wait on this shelf, or on all (some may have just been taken out)."""
-        return self._shelved if shelf is None else len(self._shelves.get(shelf, ()))
+        return self._shelves.count(shelf)
 
     def discard(self, entry: Entry[T]) -> bool:
         """Take a job out wherever it is; true if it was queued. The place in the heap is left to be skipped."""
@@ -198,7 +193,8 @@ class FairQueue(Generic[T]):
         """What is queued that a new job surely stands behind: its own tenant's jobs of its own priority. (Who
         else goes first is a matter of shares and age.)"""
         known = self.backlogs.of(entry.priority, entry.tenant)
-        return known.less(len(self._later) + self._shelved)  # who waits for something may be overtaken
+        waiting = len(self._later) + self._shelves.count()
+        return known.less(waiting)  # they may be overtaken
 
     def waiting(self) -> int:
         """Jobs that wait for a retry (some may have just been taken out)."""
@@ -251,19 +247,8 @@ class FairQueue(Generic[T]):
         return heap[0] if heap else None
 
     def _all(self) -> Iterator[Entry[T]]:
-        for entries in (*self._ready.values(), *self._shelves.values()):
+        for entries in (*self._ready.values(), self._shelves, [item[2] for item in self._later]):
             yield from entries
-        for _, _, entry in self._later:
-            yield entry
-
-    def _emptied(self, shelf: Hashable) -> list[Entry[T]]:
-        """What is queued still of a shelf, which is gone after that."""
-        entries = self._shelves.pop(shelf, [])
-        self._shelved -= len(entries)
-        for entry in entries:
-            if not entry.queued:
-                self._unmark(entry)
-        return [entry for entry in entries if entry.queued]
 
     def _refund(self, entry: Entry[T]) -> None:
         """What never ran is not held against its tenant's next job."""
@@ -281,9 +266,7 @@ class FairQueue(Generic[T]):
         for heap in self._ready.values():
             heap[:] = [entry for entry in heap if entry.queued]
             heapq.heapify(heap)
-        for shelf, entries in list(self._shelves.items()):
-            self._shelves[shelf] = [entry for entry in entries if entry.queued]
-        self._shelved = sum(map(len, self._shelves.values()))
+        self._shelves.sweep()
         self._later = [item for item in self._later if item[2].queued]
         heapq.heapify(self._later)
         self._marks = 0

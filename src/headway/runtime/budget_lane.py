@@ -92,7 +92,7 @@ class Lane:
         self._unshelve(self.warmth.overdue(now))
 
     def _unshelve(self, shelves: Sequence[Hashable]) -> int:
-        return sum(self.queue.unshelve(shelf) for shelf in shelves)
+        return sum(len(self.queue.unshelve(shelf)) for shelf in shelves)
 
     def hopeless(self, job: Job[Message], budgets: BudgetStore, now: float) -> str | None:
         """Why a job that comes in now cannot start in time, if that is sure."""
