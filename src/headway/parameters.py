@@ -68,6 +68,7 @@ class SubmitOptions(MessageParams, total=False):
     repair: RepairPolicy | None
     follow_up: FollowUp | None
     key: str | None
+    cache: Literal["auto"] | None
 
 
 class MapOptions(MessageParams, total=False):
@@ -81,3 +82,4 @@ class MapOptions(MessageParams, total=False):
     follow_up: FollowUp | None
     ordered: bool
     retry_failed: bool
+    cache: Literal["auto"] | None

@@ -20,6 +20,7 @@ from headway.core.retry import RetryPolicy
 from headway.core.spend import SpendCap
 from headway.lifecycle import Lifecycle
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
+from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.policy import RepairPolicy
 from headway.preflight.tool import Tool
 from headway.runtime.flow import Flow
@@ -28,7 +29,7 @@ from headway.runtime.handle import Job
 from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
-from headway.runtime.terms import USUAL, Terms, current_terms
+from headway.runtime.terms import USUAL, Terms, current_terms, placer_for
 from headway.wiring import (
     Parts,
     budgets_for,
@@ -116,6 +117,7 @@ class Scheduler(Lifecycle):
             spend_cap=cap_for(spend_cap, store),
         )
         super().__init__(parts)
+        self._placer = CachePlacer()
 
     @overload
     def submit(
@@ -144,6 +146,7 @@ class Scheduler(Lifecycle):
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
         key: str | None = None,
+        cache: Literal["auto"] | None = None,
         **params: Any,
     ) -> Job[Any]:
         """Queue a request and return its `Job` at once; ``await job`` gives the ``Message``.
@@ -153,13 +156,17 @@ class Scheduler(Lifecycle):
         ``output_format`` as in ``messages.parse``. ``deadline`` is in seconds from now. ``key`` names the job
         in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``tag`` names what
         its cost is counted under (``status().costs``). ``repair`` and ``follow_up`` replace the scheduler's own.
+        ``cache="auto"`` has the API cache what this prompt shares with others that were submitted so, where it is
+        long enough.
 
         Raises `RequestError` for a request that cannot be sent, `QueueFullError` when ``Flow.max_queued``
         jobs wait, `SchedulerClosedError` outside ``async with``, another loop or a forked process.
         """
         engine = self._here().engine
         self._require_room(engine)
-        job = self._make(prompt, params, Terms(priority, tenant, deadline, repair, follow_up, tag), key)
+        placer = placer_for(cache, self._placer)
+        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer)
+        job = self._make(prompt, params, terms, key)
         engine.submit(job)
         return job
 
@@ -219,16 +226,19 @@ class Scheduler(Lifecycle):
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
         retry_failed: bool = False,
+        cache: Literal["auto"] | None = None,
         **params: Unpack[MessageParams],
     ) -> Outcomes:
         """Run many requests; iterate for their `Outcome`s as they end (``ordered=True``: in input order).
 
         The input is consumed only as needed, so it may be endless or larger than memory. No failure of a job
         is raised: look at ``outcome.state``. With a journal, finished jobs come back with ``restored=True``
-        and are not sent; failed ones are tried again with ``retry_failed=True``.
+        and are not sent; failed ones are tried again with ``retry_failed=True``. ``cache="auto"`` has the API
+        cache what these prompts share, where it is long enough.
         """
         running = self._here()
-        terms = Terms(priority, tenant, deadline, repair, follow_up, tag)
+        placer = placer_for(cache, CachePlacer())
+        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer)
 
         def submit(prompt: object) -> Job[Message]:
             try:

@@ -38,7 +38,7 @@ def test_a_system_prompt_in_common() -> None:
     mended = placed([question(f"Review {n}", system=LONG) for n in range(3)])
     assert mended.body["system"] == [{"type": "text", "text": LONG, "cache_control": CONTROL}]
     assert mended.body["messages"] == [{"role": "user", "content": "Review 2"}]
-    assert [(one.rule, one.path) for one in mended.changes] == [("cache", "system.cache_control")]
+    assert [(one.rule, one.path) for one in mended.changes] == [("cache_auto", "system.cache_control")]
     assert refusal(dict(mended.body)) is None
 
 
@@ -114,6 +114,23 @@ def test_models_do_not_mix_and_a_stranger_is_left_alone() -> None:
         assert marked(placer.place(body, facts_for(body)).body) == ["system.0"]
     other = question("new", system="Another " + LONG)
     assert placer.place(other, facts_for(other)).changes == ()
+
+
+def test_two_system_prompts_in_one_file_and_a_stranger_between_them() -> None:
+    placer = CachePlacer()
+    bodies = [question(f"{n}", system=f"You are {who}. {LONG}") for n in range(3) for who in ("Ann", "Bob")]
+    bodies.insert(3, question("a stranger"))
+    facts = facts_for(bodies[0])
+    placer.observe(bodies, facts)
+    assert [marked(placer.place(body, facts).body) for body in bodies] == [
+        *[["system.0"]] * 3, [], *[["system.0"]] * 3,
+    ]  # fmt: skip
+
+
+def test_families_are_bounded() -> None:
+    placer = CachePlacer()
+    placer.observe([question("?", system=f"{n} {LONG}") for n in range(1100)], facts_for(question("?")))
+    assert len(placer._shared) == 1000
 
 
 def test_what_turns_out_not_to_be_shared_is_left_out() -> None:

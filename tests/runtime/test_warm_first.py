@@ -40,6 +40,7 @@ class CachingAPI(ScriptedTransport):
     ) -> Reply | Rejection:
         body: Any = request.params
         now, text = anyio.current_time(), body["messages"][-1]["content"]
+        text = text if isinstance(text, str) else text[-1]["text"]
         self.sent.append(sent := Sent(now, request, text, 1, streamed))
         self.times.setdefault(text, now)
         self.scouts += on_headers is not None
@@ -216,3 +217,38 @@ async def test_jobs_that_wait_can_be_cancelled_expire_and_stop() -> None:
         s.abort()
         assert [(await job.outcome()).resumable for job in (second, fourth)] == [True, True]
         assert s.status().queued == 0
+
+
+async def test_cache_auto_finds_what_is_shared_and_one_pays_for_it() -> None:
+    """No breakpoints in the requests: two system prompts, and a template with the same beginning."""
+    api = CachingAPI()
+    bodies = [
+        {"system": f"{who} {WORDS}", "messages": [{"role": "user", "content": f"{who} {n}"}]}
+        for n in range(50)
+        for who in ("Ann", "Bob")
+    ]
+    templates = [f"{WORDS} Review: number {n}" for n in range(50)]
+    async with scheduler(api) as s, s.map([*bodies, *templates], cache="auto") as outcomes:
+        seen = [outcome async for outcome in outcomes]
+        status = s.status()
+    assert all(outcome.state is JobState.SUCCEEDED for outcome in seen)
+    assert api.writes == 3
+    assert sum(usage.cache_read > 0 for usage in api.usages) == 147
+    assert status.usage.cache_hit_rate == pytest.approx(49 / 50)
+    assert status.repaired == 0
+    assert {change.rule for outcome in seen for change in outcome.changes} == {"cache_auto"}
+    assert all("cache_control" not in str(outcome.request.params) for outcome in seen)
+
+
+async def test_cache_auto_of_single_jobs_and_where_it_is_not_worth_it() -> None:
+    api = CachingAPI()
+    async with scheduler(api) as s:
+        jobs = [s.submit({"system": WORDS, "messages": [{"role": "user", "content": "a"}]}, cache="auto")]
+        jobs += [s.submit("short", cache="auto"), s.submit(ask("its own"), cache="auto")]
+        jobs += [s.submit({"system": WORDS, "messages": [{"role": "user", "content": "b"}]}, cache="auto")]
+        for job in jobs:
+            await job
+        with pytest.raises(ValueError, match="cache must be"):
+            s.submit("x", cache="always")  # type: ignore[call-overload]
+    assert sum(usage.cache_read + usage.cache_write > 0 for usage in api.usages) == 3
+    assert api.writes == 1

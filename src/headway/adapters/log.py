@@ -6,6 +6,7 @@ import logging
 from typing import Final
 
 from headway.core.alert import Alert
+from headway.core.change import PLACED
 from headway.core.events import (
     Continued,
     Failed,
@@ -39,7 +40,12 @@ class LogSink:
         elif isinstance(event, SetAside):
             log.info("job %s: %s; being repaired", record.key, event.failure)
         elif isinstance(event, Repaired | Rerouted | Continued):
-            if log.isEnabledFor(logging.INFO):
-                log.info("job %s: sent with changes: %s", record.key, "; ".join(map(str, event.changes)))
+            routine = all(
+                change.rule == PLACED for change in event.changes
+            )  # the same for every job of a run
+            if log.isEnabledFor(level := logging.DEBUG if routine else logging.INFO):
+                log.log(
+                    level, "job %s: sent with changes: %s", record.key, "; ".join(map(str, event.changes))
+                )
         elif isinstance(event, Failed | Parked) and log.isEnabledFor(logging.DEBUG):
             log.debug("job %s: %s", record.key, event.failure)

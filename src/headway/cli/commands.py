@@ -98,6 +98,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     continue_turns: ContinueTurns = None,
     raise_cap: RaiseCap = False,
     alert: Alert = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="auto", help="Have the API cache what the prompts share, if it is long enough."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Only the summary.")] = False,
 ) -> None:
@@ -139,6 +143,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         continue_turns=continue_turns,
         raise_cap=raise_cap,
         alert=alert,
+        cache=cache,
     )
     raise typer.Exit(int(run_command.run(options)))
 

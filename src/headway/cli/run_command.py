@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from headway.cli.alert_option import parse_alert
 from headway.cli.compressed import compression_of, inner_name
@@ -65,6 +65,7 @@ class RunOptions(InputOptions):
     continue_turns: int | None = None
     raise_cap: bool = False
     alert: str | None = field(default=None, repr=False)
+    cache: str | None = None
 
 
 def run(options: RunOptions) -> ExitStatus:
@@ -168,7 +169,14 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         follow_up=follow_up,
         catalog=catalog,
         alerts=alerts,
+        cache=_cache(options.cache),
     )
+
+
+def _cache(value: str | None) -> Literal["auto"] | None:
+    if value not in (None, "auto"):
+        raise CommandError(f"--cache {value}: auto is the only way there is")
+    return "auto" if value else None
 
 
 def tell(report: RunReport, options: RunOptions, plan: RunPlan) -> None:
@@ -197,6 +205,7 @@ def shown_command(options: RunOptions) -> str:
         ("--tag", options.tag, ""),
         ("--max-cost", options.max_cost, None),
         ("--prices", options.prices, None),
+        ("--cache", options.cache, None),
         *(("--repair", rule, None) for rule in options.repair),
         *(("--fallback-model", name, None) for name in options.fallback_models),
         ("--continue-turns", options.continue_turns, None),

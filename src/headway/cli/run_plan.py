@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from headway.cli.limit_option import AccountOption
 from headway.cli.prompt_input import PromptInput
@@ -51,5 +51,7 @@ class RunPlan:
     """What is known of the models."""
     alerts: Alerts | None = None
     """Who is told when a scope dies."""
+    cache: Literal["auto"] | None = None
+    """``auto``: breakpoints for the prompt cache are placed where the requests begin to differ."""
     client: AsyncAnthropic | None = None
     """``None``: made from the environment."""

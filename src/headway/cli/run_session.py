@@ -154,6 +154,7 @@ class RunSession:
                         feed.requests(),
                         retry_failed=plan.retry_failed,
                         ordered=plan.ordered and self._journal is None,
+                        cache=plan.cache,
                     ):
                         self._take(outcome, scheduler, sink)
                         ended = anyio.current_time()

@@ -81,7 +81,9 @@ def _tokens(report: RunReport) -> Iterator[tuple[str, str]]:
     tally, usage = report.tally, report.tally.total_usage
     if not report.fresh:
         return
-    cached = f" ({figures.count(usage.cache_read)} from the cache)" if usage.cache_read else ""
+    hits = usage.cache_hit_rate
+    read = figures.count(usage.cache_read)
+    cached = "" if hits is None else f" ({read} from the cache: {figures.percent(hits)} hits)"
     cost = f"{figures.usd(tally.cost)} at list price"
     if tally.cost_unknown:
         cost = (

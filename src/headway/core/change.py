@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+PLACED: Final = "cache_auto"
+"""The rule of changes that only place a breakpoint for the prompt cache: they mend nothing."""
 LONGEST_SHOWN: Final = 200
 """Characters of a value that are kept: an image or a conversation is named by its size."""
 

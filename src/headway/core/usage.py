@@ -68,6 +68,13 @@ class Usage:
         """The whole prompt in tokens."""
         return self.limited_input + self.cache_read
 
+    @property
+    def cache_hit_rate(self) -> float | None:
+        """Of the input that was to be cached, the share that was read from the cache, 0 to 1; ``None``: there was
+        none."""
+        kept = self.cache_read + self.cache_write + self.cache_write_1h
+        return self.cache_read / kept if kept else None
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.input + other.input,

@@ -7,17 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from headway.core.change import Change
+from headway.core.cache_prefix import ENTRY_PARAMETERS
+from headway.core.change import PLACED, Change
 from headway.preflight.breakpoints import Block, Place, has_breakpoint, objects, places, value_at, with_value
 from headway.preflight.facts import Body, Facts
 from headway.preflight.rule import Mended
 
-NAME: Final = "cache"
 CONTROL: Final[Mapping[str, object]] = {"type": "ephemeral"}
 """Five minutes, renewed by every hit: a run hits it all the time."""
 _REASON: Final = "the end of what the jobs share"
-_ALSO: Final = ("model", "thinking", "tool_choice", "output_config", "speed")
-"""Parameters that make another cache entry of the same blocks (the page on prompt caching, "what invalidates")."""
+FAMILIES: Final = 1000
+"""Kinds of prompts that are told apart; those unheard of for longest are forgotten."""
+_TELLING: Final = 80
+"""Characters of its first block that tell a prompt's family: what differs there shares nothing worth caching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +62,41 @@ class Prefix:
 
 
 class CachePlacer:
-    """Learns what the bodies of a run share, model by model, and places the breakpoint.
+    """Learns what the bodies of a run share, and places the breakpoint.
 
-    Bodies that ask for caching themselves are left alone, and so are the first bodies of a model until a second
-    one tells what they have in common.
+    Bodies that begin differently (another model, other tools, another system prompt) are families of their own.
+    Bodies that ask for caching themselves are left alone, and so is the first of a family until a second one tells
+    what they have in common.
     """
 
     def __init__(self) -> None:
-        self._shared: dict[str, Prefix] = {}
-        self._seen: set[str] = set()
+        self._shared: dict[tuple[str, ...], Prefix] = {}
+        self._seen: set[tuple[str, ...]] = set()
 
     def observe(self, bodies: Iterable[Body], facts: Facts) -> None:
         """Learn from bodies that will be sent."""
         for body in bodies:
-            model = str(body.get("model"))
             whole = Prefix(_units(body, list(_top(body, facts))))
-            known = self._shared.get(model)
+            family = _family(whole)
+            known = self._shared.pop(family, None)
             if known is not None:
-                self._seen.add(model)
-            self._shared[model] = whole if known is None else known.shared_with(whole)
+                self._seen.add(family)
+            self._shared[family] = whole if known is None else known.shared_with(whole)
+            if len(self._shared) > FAMILIES:
+                oldest = next(iter(self._shared))
+                del self._shared[oldest]
+                self._seen.discard(oldest)
 
     def place(self, body: Body, facts: Facts) -> Mended:
         """The body with one breakpoint at the end of what it shares with the others, where that is long enough
         for its model to be cached. A text that is shared in part is split there, at white space."""
-        model = str(body.get("model"))
-        if model not in self._seen or facts.model is None or has_breakpoint(body):
+        if not self._seen or facts.model is None or has_breakpoint(body):
             return Mended(body, ())
         every = list(_top(body, facts))
-        mine = self._shared[model].shared_with(Prefix(_units(body, every)))
+        whole = Prefix(_units(body, every))
+        if (family := _family(whole)) not in self._seen:
+            return Mended(body, ())
+        mine = self._shared[family].shared_with(whole)
         count = len(mine.units) - 1  # the first unit is no block
         if count < 0:
             return Mended(body, ())
@@ -117,8 +126,16 @@ def _top(body: Body, facts: Facts) -> Iterable[Place]:
     return (place for place in places(body, facts) if not place.nested)
 
 
+def _family(whole: Prefix) -> tuple[str, ...]:
+    head, *rest = whole.units
+    first = [text for unit in rest[:1] for text in (unit.where, unit.content[:_TELLING])]
+    return (head.content, *first)
+
+
 def _units(body: Body, every: list[Place]) -> tuple[Unit, ...]:
-    head = Unit("", json.dumps([body.get(name) for name in _ALSO], sort_keys=True, default=repr), None)
+    head = Unit(
+        "", json.dumps([body.get(name) for name in ENTRY_PARAMETERS], sort_keys=True, default=repr), None
+    )
     roles = {index: message.get("role") for index, message in objects(body.get("messages"))}
     found = [head]
     for place in every:
@@ -141,7 +158,7 @@ def _split_point(place: Place, shared: str) -> int:
 
 
 def _mark(body: Body, place: Place) -> Mended:
-    change = Change(NAME, f"{place.path}.cache_control", _REASON, None, dict(CONTROL))
+    change = Change(PLACED, f"{place.path}.cache_control", _REASON, None, dict(CONTROL))
     return Mended(_replaced(body, place, [{**place.block, "cache_control": dict(CONTROL)}]), (change,))
 
 
@@ -150,7 +167,7 @@ def _split(body: Body, place: Place, at: int) -> Mended:
     first: Block = {**place.block, "text": text[:at], "cache_control": dict(CONTROL)}
     second: Block = {**place.block, "text": text[at:]}
     change = Change(
-        NAME, place.path, f"{_REASON} is inside this text", "1 block", "2 blocks and a breakpoint"
+        PLACED, place.path, f"{_REASON} is inside this text", "1 block", "2 blocks and a breakpoint"
     )
     return Mended(_replaced(body, place, [first, second]), (change,))
 

@@ -17,6 +17,7 @@ from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import Cancelled, Continued, JobEvent, Repaired, Rerouted, SetAside
 from headway.core.failure import Failure
 from headway.core.follow_up import FollowUp, after_failure, after_reply, rerouted
+from headway.core.job import JobState
 from headway.core.request import Request
 from headway.core.tokens import measure
 from headway.core.usage import Usage
@@ -103,6 +104,17 @@ class Amender:
             await self._workbench.release(job.record.amendment)
         finally:
             self._roster.cleaned(job)
+
+    def place_cache(self, job: Job[Message]) -> None:
+        """Just before it is sent, when the jobs around it are known: a breakpoint where they begin to differ."""
+        record, placer = job.record, job.terms.placer
+        if placer is None or record.state is not JobState.QUEUED:
+            return
+        placed = self._inspector.place_cache(record.sending.params, placer)
+        if placed.changes:
+            # Not durable: nothing is lost with it.
+            self._recorder.note(job, Repaired(loop_time(), placed.body, placed.changes), durable=False)
+            self._refit(job)
 
     def may_repair(self, job: Job[Message], failure: Failure) -> bool:
         """A repair that was asked for may help against this failure. (A guest sends its own request.)"""

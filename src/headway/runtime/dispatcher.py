@@ -63,6 +63,8 @@ class Dispatcher:
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._pool = Concurrency()
+        self.before_turn: Callable[[Job[Message]], None] = lambda _: None
+        """Called with a job that is about to be sent: its request may still be amended."""
 
     def charge(
         self,
@@ -200,6 +202,7 @@ class Dispatcher:
             entry = lane.queue.pop(now)
             if entry is None:
                 break
+            self._prepare(lane, entry.item)
             if lane.put_aside(entry.item, now):
                 if lane.is_held_up:
                     break
@@ -209,6 +212,12 @@ class Dispatcher:
             if taken % BREATH == 0:
                 await checkpoint()
         return lane.next_look(now)
+
+    def _prepare(self, lane: Lane, job: Job[Message]) -> None:
+        known = job.prefixes
+        self.before_turn(job)
+        if job.prefixes is not known:
+            lane.warmth.meet(job.prefixes)
 
     @property
     def _is_full(self) -> bool:

@@ -78,6 +78,7 @@ class Engine:
         hooks = Hooks(self.requeue, self._end, self._expire, self._lost)
         self._amender = Amender(hooks, dispatcher, self.roster, recorder, inspector, policies, keys)
         self.mender = self._amender.mender
+        self.dispatcher.before_turn = self._amender.place_cache
         self.heard: Callable[[], None] = self.dispatcher.wake
         self._worker = Worker(transport, recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)

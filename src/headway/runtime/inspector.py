@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from headway.core.amendment import Amendment, Params
 from headway.core.catalog import Catalog
@@ -18,6 +18,7 @@ from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.request import Request, RequestError
 from headway.core.tokens import PromptSize, TokenEstimator
+from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.check import check
 from headway.preflight.facts import Facts, facts_after_refusal, facts_for
 from headway.preflight.finding import Finding, Severity
@@ -26,6 +27,7 @@ from headway.preflight.repair import repair
 from headway.preflight.rule import Mended, Rule, UnrepairableError
 from headway.preflight.rules import all_rules, context
 
+T = TypeVar("T")
 log: Final = logging.getLogger("headway")
 TOOL_OF: Final = {"images": "images", "size": "files", "files": "files"}
 """The tool that repairs for a rule after a refusal that its check did not foresee."""
@@ -116,6 +118,14 @@ class Inspector:
         _refuse(self.remaining(mended.body, policy), policy, Mode.REPAIR)
         return Inspected(tuple(findings), mended if mended.changes else None)
 
+    def learn_shared(self, body: Params, placer: CachePlacer) -> None:
+        """A body was given that will be sent, as one of many that may begin alike."""
+        self._tried(lambda: placer.observe((body,), self._facts(body, self._policy)))
+
+    def place_cache(self, body: Params, placer: CachePlacer) -> Mended:
+        """The body with a breakpoint where what it shares with the others ends, if that is worth it."""
+        return self._tried(lambda: placer.place(body, self._facts(body, self._policy))) or Mended(body, ())
+
     def remaining(
         self, body: Params, own: RepairPolicy | None, failure: Failure | None = None
     ) -> list[Finding]:
@@ -156,12 +166,15 @@ class Inspector:
         return list(dict.fromkeys(tools))
 
     def _check(self, body: Params, facts: Facts, policy: RepairPolicy) -> list[Finding]:
+        return self._tried(lambda: check(body, facts, policy)) or []
+
+    def _tried(self, look: Callable[[], T]) -> T | None:
         """A fault in a rule must not keep a request from being sent: the API has the last word anyhow."""
         try:
-            return check(body, facts, policy)
+            return look()
         except Exception as error:  # noqa: BLE001 - see above; the text may quote the prompt
             self._say_once("preflight", type(error).__name__, "a rule failed (%s): please report it")
-            return []
+            return None
 
     def _say_once(self, rule: str, what: str, text: str) -> None:
         if (rule, what) not in self._told:

@@ -111,6 +111,8 @@ class JobFactory:
         sent = request if seen.mended is None else replace(request, params=seen.mended.body)
         if self.require_price is not None:
             self.require_price(sent)
+        if terms.placer is not None:
+            self._inspector.learn_shared(sent.params, terms.placer)
         size = measure(sent.params)
         job: Job[Message] = Job(record, self._keys.of(sent, account), size, self._canceller, terms, seen)
         job.prefixes = cache_prefixes(sent.params, self._catalog) if size.cached else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from headway.core.change import PLACED
 from headway.core.cost_sheet import Costs, CostSheet
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
@@ -88,8 +89,8 @@ class Tally:
             case SetAside(failure=failure):
                 self._count_refusal(failure)
                 self.maybe_billed += failure.row.maybe_billed
-            case Repaired():
-                self.repaired += 1
+            case Repaired(changes=changes):
+                self.repaired += any(change.rule != PLACED for change in changes)
             case Rerouted(failure=failure):
                 self.followed_up += 1
                 self._count_attempt(record, failure)

@@ -10,6 +10,7 @@ from typing import Final
 
 from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
+from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.policy import RepairPolicy
 
 
@@ -27,6 +28,8 @@ class Terms:
     """``None``: the scheduler's."""
     tag: str = ""
     """What its cost is counted under; empty: as the request itself says."""
+    placer: CachePlacer | None = None
+    """Places a breakpoint for the prompt cache where the jobs it knows begin to differ."""
 
 
 USUAL: Final = Terms()
@@ -53,3 +56,10 @@ def job_terms(
 def current_terms(otherwise: Terms) -> Terms:
     """The terms of the innermost `job_terms` block, else the given ones."""
     return _current.get() or otherwise
+
+
+def placer_for(cache: object, placer: CachePlacer) -> CachePlacer | None:
+    """The placer if ``cache="auto"`` was asked for. Raises ValueError for anything but that and ``None``."""
+    if cache not in (None, "auto"):
+        raise ValueError(f'cache must be "auto" or None, not {cache!r}')
+    return None if cache is None else placer
