@@ -262,7 +262,7 @@ async def test_an_answer_that_does_not_fit_is_tried_again_and_stays_private() ->
 
     result = await answered(body_of('{"name": "a secret", "people": "x"}'), request_of(output_format=Small))
     assert isinstance(result, Rejection)
-    assert result.failure.kind is ErrorKind.MALFORMED
+    assert result.failure.kind is ErrorKind.MISFIT
     assert result.failure.message == (
         "the answer does not fit output_format Small: name (string_too_long), people (int_parsing)"
     )

@@ -59,6 +59,7 @@ ATTEMPTS = {
     K.REQUEST_TIMEOUT: 5, K.CONFLICT: 5, K.API_ERROR: 3, K.BAD_GATEWAY: 6, K.UNAVAILABLE: 6,
     K.SERVER_TIMEOUT: 4, K.MALFORMED: 4, K.CONNECTION: 5, K.POOL_TIMEOUT: 5, K.ATTEMPT_TIMEOUT: 5,
     K.DISCONNECTED: 5, K.STREAM_CUT: 5, K.STREAM_STALL: 5, K.STALE_TOKEN: 3,
+    K.MISFIT: 2,
 }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ def test_the_502_schedule() -> None:
 
 @pytest.mark.parametrize("kind", RETRIED)
 def test_the_cap_holds_however_many_retries(kind: ErrorKind) -> None:
-    policy = RetryPolicy(max_attempts=10**6, max_total_attempts=10**6)
+    policy = RetryPolicy(max_attempts=10**6, max_total_attempts=10**6, max_misfits=10**6)
     backoff = ROW[kind].backoff
     cap = backoff.schedule[-1] if backoff.schedule else backoff.cap
     for retries in (20, 2000):
@@ -130,7 +131,7 @@ def test_the_cap_holds_however_many_retries(kind: ErrorKind) -> None:
 def test_retry_after_is_never_undercut(
     kind: ErrorKind, retry_after: float, jitter: float, retries: int, now: float
 ) -> None:
-    policy = RetryPolicy(max_attempts=50, max_total_attempts=50)
+    policy = RetryPolicy(max_attempts=50, max_total_attempts=50, max_misfits=50)
     decision = decide(
         failed(kind, retry_after), past(*[kind] * retries, start=now), now, policy=policy, jitter=jitter
     )
@@ -228,8 +229,22 @@ def test_max_attempts_replaces_each_kinds_own(kind: ErrorKind, bound: int) -> No
     policy = RetryPolicy(max_attempts=bound)
     for sent in range(1, bound + 2):
         retried = isinstance(decide(failed(kind), past(*[kind] * (sent - 1)), policy=policy), Retry)
-        expected = kind in THROTTLED or (kind in RETRIED and sent < bound)
+        own = min(bound, 2) if kind is K.MISFIT else bound  # each is billed: it has a bound of its own
+        expected = kind in THROTTLED or (kind in RETRIED and sent < own)
         assert retried == expected
+
+
+@pytest.mark.parametrize(("bound", "most"), [(None, None), (None, 5), (1, 5), (9, 0), (3, 6)])
+def test_misfits_have_a_bound_of_their_own(bound: int | None, most: int | None) -> None:
+    policy = (
+        RetryPolicy(max_attempts=bound) if most is None else RetryPolicy(max_attempts=bound, max_misfits=most)
+    )
+    allowed = 1 if bound == 1 else 2 if most is None else most + 1
+    for sent in range(1, 9):
+        retried = isinstance(decide(failed(K.MISFIT), past(*[K.MISFIT] * (sent - 1)), policy=policy), Retry)
+        assert retried == (sent < allowed)
+    with pytest.raises(ValueError, match="max_misfits"):
+        RetryPolicy(max_misfits=-1)
 
 
 def test_kinds_are_counted_apart_and_together() -> None:

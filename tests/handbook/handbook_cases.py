@@ -195,6 +195,7 @@ THROTTLED = (
 CASES = (*REFUSED, *ACCOUNT, *RETRIED, *THROTTLED)
 ELSEWHERE = {
     "spend_cap": "runtime/test_spend_cap.py",
+    "misfit": "integration/http/test_misfit_http.py",
     "profile": "test_handbook_scopes.py",
     "stale_token": "integration/http/test_decisions_http.py",
     "stream_stall": "integration/http/test_stream_http.py",

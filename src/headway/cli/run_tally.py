@@ -10,7 +10,7 @@ from headway.core.catalog import group_of
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.job import JobState
-from headway.core.usage import Usage
+from headway.core.usage import NO_USAGE, Usage
 
 if TYPE_CHECKING:
     from headway.runtime.handle import Outcome
@@ -81,6 +81,8 @@ class RunTally:
                 self._add_answer(outcome)
         else:
             self.add_failure(outcome.key, outcome.failure)
+            if not outcome.restored and outcome.usage != NO_USAGE:
+                self._add_usage(outcome)
 
     def add_restored(self, maybe_billed: int) -> None:
         """Count a job that succeeded in an earlier run."""
@@ -103,7 +105,7 @@ class RunTally:
             row = self.kinds.setdefault(failure.kind, KindCount(0, key, failure))
             row.count += 1
 
-    def _add_answer(self, outcome: Outcome[Any]) -> None:
+    def _add_usage(self, outcome: Outcome[Any]) -> None:
         group = self.group_of(outcome.request.model)
         self.usage[group] = self.usage.get(group, Usage()) + outcome.usage
         self.answers[group] = self.answers.get(group, 0) + 1
@@ -111,6 +113,9 @@ class RunTally:
             self.cost_unknown += 1
         else:
             self.cost += outcome.cost
+
+    def _add_answer(self, outcome: Outcome[Any]) -> None:
+        self._add_usage(outcome)
         if len(outcome.attempts) == 1 and outcome.sends == 1:
             seconds = outcome.running_seconds
             self.shortest = seconds if self.shortest is None else min(self.shortest, seconds)

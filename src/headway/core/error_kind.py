@@ -42,6 +42,7 @@ class ErrorKind(StrEnum):
     UNAVAILABLE = "unavailable"
     SERVER_TIMEOUT = "server_timeout"
     MALFORMED = "malformed"
+    MISFIT = "misfit"
     CONNECTION = "connection"
     POOL_TIMEOUT = "pool_timeout"
     ATTEMPT_TIMEOUT = "attempt_timeout"
@@ -104,6 +105,8 @@ class KindRow:
     """A refusal before any work, governed by the budget: bounded by time, not by attempts."""
     maybe_billed: bool = False
     """The answer may have been generated and billed although it did not reach us."""
+    billed: bool = False
+    """A whole answer came and was billed: what it used is known and counted. No sign of trouble."""
     narrows: bool = False
     """Too many at a time: fewer are in flight from then on, and slowly more again."""
     streams: bool = False
@@ -209,6 +212,9 @@ TABLE: Final[tuple[KindRow, ...]] = (
     KindRow(ErrorKind.MALFORMED, "Status 200, but the body is not a complete message.",
         "Nothing; if it persists, a proxy on the way rewrites answers.", attempts=4, backoff=Backoff(1.0, 30.0),
         maybe_billed=True),
+    KindRow(ErrorKind.MISFIT, "The answer is whole, but its text does not fit output_format.",
+        "Loosen the type or describe its fields where it says it does not fit, or raise RetryPolicy.max_misfits: "
+        "every answer is billed.", attempts=2, billed=True),
     KindRow(ErrorKind.CONNECTION, "No connection could be made.", "Check network, proxy and base URL.",
         attempts=5, backoff=Backoff(0.5, 30.0)),
     KindRow(ErrorKind.POOL_TIMEOUT, "No free connection in the client's own pool.",

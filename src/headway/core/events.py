@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from headway.core.amendment import Held, Params
 from headway.core.change import Change
 from headway.core.failure import Failure
-from headway.core.usage import Usage
+from headway.core.usage import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class RetryScheduled:
     at: float
     failure: Failure
     not_before: float
+    usage: Usage = NO_USAGE
+    """What the attempt is known to have been billed for: an answer came that does not serve."""
+    cost: float | None = 0.0
+    """USD for that; ``None`` when the model's price is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ class Failed:
 
     at: float
     failure: Failure
+    usage: Usage = NO_USAGE
+    """As of `RetryScheduled`."""
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from headway.core.events import (
 )
 from headway.core.failure import Failure
 from headway.core.request import Request
+from headway.core.usage import NO_USAGE
 
 
 class Priority(IntEnum):
@@ -148,6 +149,8 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
         raise TransitionError(
             f"job {record.key}: {type(event).__name__} cannot happen while {record.state.value}"
         )
+    if isinstance(event, RetryScheduled | Failed):
+        record = _charged(record, event)
     match event:
         case Started():
             attempt = Attempt(len(record.attempts) + 1, event.at)
@@ -175,6 +178,15 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
             return _closed(record, state, event.at, None, unanswered=unanswered)
         case Queued() | Reopened():
             return replace(record, state=state, not_before=0.0)
+
+
+def _charged(record: JobRecord, event: RetryScheduled | Failed) -> JobRecord:
+    """The record with what an answer cost that does not serve."""
+    if event.usage == NO_USAGE:
+        return record
+    was = record.amendment
+    spent = replace(was, spent=was.spent + event.usage, cost=add_costs(was.cost, event.cost))
+    return replace(record, amendment=spent)
 
 
 def _amended(record: JobRecord, state: JobState, event: Repaired | Rerouted | Continued) -> JobRecord:

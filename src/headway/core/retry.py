@@ -54,7 +54,12 @@ class RetryPolicy:
     """Seconds a job may spend being refused by 429 and 529 together, counted from the first refusal; and the
     longest ``Retry-After`` that is waited for after any other failure."""
 
+    max_misfits: int = 1
+    """How often an answer that does not fit ``output_format`` is asked for again; every one is billed. 0: never."""
+
     def __post_init__(self) -> None:
+        if self.max_misfits < 0:
+            raise ValueError(f"RetryPolicy.max_misfits must be 0 or more, not {self.max_misfits!r}")
         if self.max_attempts is not None and self.max_attempts < 1:
             raise ValueError(f"RetryPolicy.max_attempts must be at least 1, not {self.max_attempts!r}")
         if self.max_total_attempts < 1:
@@ -95,7 +100,7 @@ class RetryPolicy:
         else:
             counted = sum(1 for earlier in failures if not earlier.row.throttle) + 1
             same = sum(1 for earlier in failures if earlier.kind is failure.kind) + 1
-            bound = failure.row.attempts if self.max_attempts is None else self._bound(failure.kind)
+            bound = self._bound(failure.kind)
             if same >= bound or counted >= self.max_total_attempts:
                 return GiveUp(failure)
             wait = self._backoff(failure, same - 1, jitter)
@@ -108,8 +113,10 @@ class RetryPolicy:
         return Retry(not_before)
 
     def _bound(self, kind: ErrorKind) -> int:
-        assert self.max_attempts is not None
-        return 1 if ROW[kind].attempts == 1 else self.max_attempts
+        if kind is ErrorKind.MISFIT:
+            return 1 if self.max_attempts == 1 else self.max_misfits + 1
+        known = ROW[kind].attempts
+        return known if self.max_attempts is None or known == 1 else self.max_attempts
 
     @staticmethod
     def _throttle_wait(failure: Failure, jitter: float, budget_wait: float) -> float:

@@ -80,7 +80,7 @@ class Amender:
         ``stored`` is what an earlier process had made of its request. It counts, unless a tool took part:
         what a tool did (an upload) may be gone, so the repairs are made again from the request as given.
         """
-        if stored is not None and not stored.tools:
+        if stored is not None and stored.params is not None and not stored.tools:
             job.record = replace(job.record, amendment=stored)
             self._refit(job)
             self._hooks.requeue(job)

@@ -24,7 +24,7 @@ from headway.core.events import (
 )
 from headway.core.failure import Failure
 from headway.core.job import JobRecord, JobState
-from headway.core.usage import Usage
+from headway.core.usage import NO_USAGE, Usage
 from headway.runtime.recent_failures import RecentFailures
 
 
@@ -79,6 +79,7 @@ class Tally:
         return Costs(self._tenants.lines(), self._tags.lines())
 
     def _count(self, record: JobRecord, event: JobEvent) -> None:
+        self._count_misfit(record, event.instead_of if isinstance(event, Kept) else event)
         match event:
             case Started():
                 self.sends += 1
@@ -141,6 +142,11 @@ class Tally:
         if record.attempts and record.attempts[-1].failure is failure:
             self._count_refusal(failure)
             self.maybe_billed += failure.row.maybe_billed
+
+    def _count_misfit(self, record: JobRecord, event: JobEvent) -> None:
+        """An answer that does not serve is billed all the same."""
+        if isinstance(event, RetryScheduled | Failed) and event.usage != NO_USAGE:
+            self._count_answer(record, event.usage, event.cost)
 
     def _count_answer(self, record: JobRecord, usage: Usage, cost: float | None) -> None:
         self._tenants.answer(record.tenant, usage, cost)

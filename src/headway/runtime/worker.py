@@ -183,14 +183,16 @@ class Worker:
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection, *, last: bool) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
-        if job.payment is not None and rejection.usage is not None:
+        if job.payment is not None and rejection.usage is not None and not failure.row.billed:
             job.payment.pay_broken(rejection.usage)
         budget_wait = end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
-            await self._conclude(job, self._cut_off(job, sent=failure.row.maybe_billed), None)
+            sent = failure.row.maybe_billed or failure.row.billed
+            await self._conclude(job, self._cut_off(job, sent=sent), None)
             return
         if not last and self._amends.reroute(job, failure):
             return
+        usage, cost = self._charged(job, rejection)
         decision = (
             GiveUp(failure)
             if last
@@ -207,9 +209,12 @@ class Worker:
         )
         match decision:
             case Retry(not_before=not_before):
-                if not failure.row.throttle:
-                    self._quota.take(now)
-                self._recorder.note(job, RetryScheduled(now, failure, not_before))
+                if failure.row.billed:  # no crash may forget it
+                    await self._recorder.commit(job, RetryScheduled(now, failure, not_before, usage, cost))
+                else:
+                    if not failure.row.throttle:
+                        self._quota.take(now)
+                    self._recorder.note(job, RetryScheduled(now, failure, not_before))
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case Repair():
@@ -218,7 +223,16 @@ class Worker:
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
-                    await self._conclude(job, Failed(now, told) if last else _ending_event(job, told), None)
+                    event = Failed(now, told, usage, cost) if last else _ending_event(job, told, usage, cost)
+                    await self._conclude(job, event, None)
+
+    def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
+        """What a whole answer cost that does not serve; it says as much of its prompt as any."""
+        usage, model = rejection.usage, job.record.sending.model
+        if usage is None or not rejection.failure.row.billed:
+            return NO_USAGE, 0.0
+        self._estimator(model).learn(job.size, usage)
+        return usage, self._desk.cost_of(model, usage)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:
         event = kept(job.record, event)
@@ -259,11 +273,13 @@ def _streamed(job: Job[Message]) -> bool:
     return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
 
 
-def _ending_event(job: Job[Message], final: Failure) -> JobEvent:
+def _ending_event(
+    job: Job[Message], final: Failure, usage: Usage = NO_USAGE, cost: float | None = 0.0
+) -> JobEvent:
     """No further attempt: out of time, good but stopped, or failed for good (and then it keeps the answer that it
     had: no waiting brings a model back)."""
     now = loop_time()
     if final.kind is ErrorKind.DEADLINE:
         return Expired(now, final)
     lost = job.record.amendment.held is not None and final.scope is Scope.MODEL
-    return Parked(now, final) if final.resumable and not lost else Failed(now, final)
+    return Parked(now, final) if final.resumable and not lost else Failed(now, final, usage, cost)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from headway.adapters.anthropic.failures import rejected, rejection_of
@@ -42,7 +43,9 @@ def read_answer(
             whole._request_id = request_id  # pyright: ignore[reportPrivateUsage] - documented by the SDK
             return Reply(whole, body, usage_of(whole), report, whole.stop_reason, request_id)
     except MisfitError as error:
-        problem = str(error)
+        used = usage_of(cast("Message", message))
+        misfit = rejected(ErrorKind.MISFIT, str(error), report, status=200, request_id=request_id)
+        return replace(misfit, usage=used)
     except Exception as error:  # noqa: BLE001 - an answer that defeats us was sent and billed all the same
         return unreadable(request, error, report, request_id)
     return rejected(ErrorKind.MALFORMED, problem, report, status=200, request_id=request_id)

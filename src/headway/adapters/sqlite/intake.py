@@ -26,11 +26,12 @@ from headway.adapters.sqlite.rows import (
     storable,
     text_of,
 )
-from headway.core.amendment import Amendment
+from headway.core.amendment import AS_GIVEN, Amendment
 from headway.core.events import Continued, JobEvent, Recovered, Reopened, Repaired, Rerouted, RetryScheduled
 from headway.core.job import JobRecord, JobState, advance
 from headway.core.outcome import Ending
 from headway.core.request import Request
+from headway.core.usage import NO_USAGE
 from headway.errors import JournalError
 from headway.ports import Stored
 
@@ -97,11 +98,12 @@ def write(connection: sqlite3.Connection, record: JobRecord, event: JobEvent, en
     )
     if changed.rowcount == 0:
         raise _refusal(connection, key, record, event)
-    if isinstance(event, Repaired | Rerouted | Continued):
+    billed = isinstance(event, RetryScheduled) and event.usage != NO_USAGE
+    if billed or isinstance(event, Repaired | Rerouted | Continued):
         _keep(connection, key, record.amendment)
     if ending is None or ending.resumable:
         return
-    if record.amendment.params is not None:
+    if record.amendment != AS_GIVEN:
         connection.execute("DELETE FROM amendments WHERE id = (SELECT id FROM jobs WHERE key = ?)", (key,))
     columns = ending_columns(ending)
     connection.execute(
