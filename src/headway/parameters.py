@@ -69,6 +69,7 @@ class SubmitOptions(MessageParams, total=False):
     follow_up: FollowUp | None
     key: str | None
     cache: Literal["auto"] | None
+    dedupe: bool
 
 
 class MapOptions(MessageParams, total=False):
@@ -83,3 +84,4 @@ class MapOptions(MessageParams, total=False):
     ordered: bool
     retry_failed: bool
     cache: Literal["auto"] | None
+    dedupe: bool

@@ -147,6 +147,7 @@ class Scheduler(Lifecycle):
         follow_up: FollowUp | None = None,
         key: str | None = None,
         cache: Literal["auto"] | None = None,
+        dedupe: bool = False,
         **params: Any,
     ) -> Job[Any]:
         """Queue a request and return its `Job` at once; ``await job`` gives the ``Message``.
@@ -157,7 +158,8 @@ class Scheduler(Lifecycle):
         in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``tag`` names what
         its cost is counted under (``status().costs``). ``repair`` and ``follow_up`` replace the scheduler's own.
         ``cache="auto"`` has the API cache what this prompt shares with others that were submitted so, where it is
-        long enough.
+        long enough. ``dedupe=True`` sends nothing if an identical request was answered or is under way: the job
+        gets the same answer.
 
         Raises `RequestError` for a request that cannot be sent, `QueueFullError` when ``Flow.max_queued``
         jobs wait, `SchedulerClosedError` outside ``async with``, another loop or a forked process.
@@ -165,7 +167,7 @@ class Scheduler(Lifecycle):
         engine = self._here().engine
         self._require_room(engine)
         placer = placer_for(cache, self._placer)
-        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer)
+        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer, dedupe=dedupe)
         job = self._make(prompt, params, terms, key)
         engine.submit(job)
         return job
@@ -227,6 +229,7 @@ class Scheduler(Lifecycle):
         follow_up: FollowUp | None = None,
         retry_failed: bool = False,
         cache: Literal["auto"] | None = None,
+        dedupe: bool = False,
         **params: Unpack[MessageParams],
     ) -> Outcomes:
         """Run many requests; iterate for their `Outcome`s as they end (``ordered=True``: in input order).
@@ -234,11 +237,11 @@ class Scheduler(Lifecycle):
         The input is consumed only as needed, so it may be endless or larger than memory. No failure of a job
         is raised: look at ``outcome.state``. With a journal, finished jobs come back with ``restored=True``
         and are not sent; failed ones are tried again with ``retry_failed=True``. ``cache="auto"`` has the API
-        cache what these prompts share, where it is long enough.
+        cache what these prompts share, where it is long enough. ``dedupe=True`` sends identical requests once.
         """
         running = self._here()
         placer = placer_for(cache, CachePlacer())
-        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer)
+        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer, dedupe=dedupe)
 
         def submit(prompt: object) -> Job[Message]:
             try:

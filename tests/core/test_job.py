@@ -14,6 +14,7 @@ from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
     Continued,
+    Copied,
     Expired,
     Failed,
     JobEvent,
@@ -45,6 +46,7 @@ EVENTS: list[JobEvent] = [
     Failed(9.0, FREE), Parked(9.0, STOP, True), Cancelled(9.0, True), Expired(9.0, LATE, True), Recovered(9.0),
     Reopened(9.0), SetAside(9.0, FREE), Repaired(9.0, {}, (CHANGE,), FREE), Rerouted(9.0, {}, (CHANGE,), FREE),
     Continued(9.0, {}, (CHANGE,), Held("{}", "pause_turn", "req_9"), NO_USAGE), Kept(9.0, Failed(9.0, FREE)),
+    Copied(9.0, "{}", "another", "end_turn", "req_9"),
 ]  # fmt: skip
 
 

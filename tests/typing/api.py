@@ -60,7 +60,7 @@ async def structured(scheduler: Scheduler) -> None:
     assert_type(message, ParsedMessage[City])
     assert_type(message.parsed_output, City | None)
     assert_type((await job.outcome()).message, ParsedMessage[City] | None)
-    numbers = await scheduler.submit("x", output_format=list[int])
+    numbers = await scheduler.submit("x", output_format=list[int], cache="auto", dedupe=True)
     assert_type(numbers.parsed_output, list[int] | None)
 
 

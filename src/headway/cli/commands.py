@@ -102,6 +102,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         str | None,
         typer.Option(metavar="auto", help="Have the API cache what the prompts share, if it is long enough."),
     ] = None,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Send identical requests once.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Only warnings and errors.")] = False,
     no_progress: Annotated[bool, typer.Option("--no-progress", help="Only the summary.")] = False,
 ) -> None:
@@ -144,6 +145,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise_cap=raise_cap,
         alert=alert,
         cache=cache,
+        dedupe=dedupe,
     )
     raise typer.Exit(int(run_command.run(options)))
 

@@ -37,10 +37,10 @@ class LentJournal:
         """Its owner closes it."""
 
     async def admit(
-        self, records: Sequence[JobRecord], *, reopen_failed: bool = False
+        self, records: Sequence[JobRecord], *, reopen_failed: bool = False, twins: bool = False
     ) -> Sequence[Stored | None]:
         """Enter new jobs."""
-        stored = await self._journal.admit(records, reopen_failed=reopen_failed)
+        stored = await self._journal.admit(records, reopen_failed=reopen_failed, twins=twins)
         self._entered += len(stored)
         self._more.set()
         self._more = anyio.Event()

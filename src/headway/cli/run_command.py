@@ -66,6 +66,7 @@ class RunOptions(InputOptions):
     raise_cap: bool = False
     alert: str | None = field(default=None, repr=False)
     cache: str | None = None
+    dedupe: bool = False
 
 
 def run(options: RunOptions) -> ExitStatus:
@@ -170,6 +171,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         catalog=catalog,
         alerts=alerts,
         cache=_cache(options.cache),
+        dedupe=options.dedupe,
     )
 
 
@@ -213,6 +215,7 @@ def shown_command(options: RunOptions) -> str:
         if value != default:
             words += [name, str(value)]
     words += ["--ordered"] if options.ordered else []
+    words += ["--dedupe"] if options.dedupe else []
     words += ["--strict"] if options.strict else []
     words += ["--raise-cap"] if options.raise_cap else []
     words += [] if options.check else ["--no-check"]

@@ -53,5 +53,7 @@ class RunPlan:
     """Who is told when a scope dies."""
     cache: Literal["auto"] | None = None
     """``auto``: breakpoints for the prompt cache are placed where the requests begin to differ."""
+    dedupe: bool = False
+    """Identical requests are sent once."""
     client: AsyncAnthropic | None = None
     """``None``: made from the environment."""

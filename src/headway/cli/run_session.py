@@ -155,6 +155,7 @@ class RunSession:
                         retry_failed=plan.retry_failed,
                         ordered=plan.ordered and self._journal is None,
                         cache=plan.cache,
+                        dedupe=plan.dedupe,
                     ):
                         self._take(outcome, scheduler, sink)
                         ended = anyio.current_time()

@@ -38,6 +38,8 @@ class RunTally:
     """Why, for one of them."""
     restored: int = 0
     """Finished by an earlier run; they count in ``succeeded`` and ``failed`` too."""
+    copied: int = 0
+    """Of this run: succeeded with the answer to an identical request; nothing was sent for them."""
     maybe_billed: int = 0
     """Sends that may have been billed without an answer."""
     stopped_billed: int = 0
@@ -77,7 +79,9 @@ class RunTally:
         self.restored += outcome.restored
         if outcome.state is JobState.SUCCEEDED:
             self.succeeded += 1
-            if not outcome.restored:
+            if outcome.copy_of is not None and not outcome.restored:
+                self.copied += 1
+            elif not outcome.restored:
                 self._add_answer(outcome)
         else:
             self.add_failure(outcome.key, outcome.failure)

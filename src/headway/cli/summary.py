@@ -52,6 +52,8 @@ def _jobs(report: RunReport) -> Iterator[tuple[str, str]]:
     )
     if tally.restored:
         yield "", f"{figures.count(tally.restored)} of them were finished before: nothing was sent for them"
+    if tally.copied:
+        yield "", f"{figures.count(tally.copied)} of them have the answer to an identical request: sent once"
     for dead, failure in report.status.dead.items():
         yield "", f"nothing more was sent to {dead}: {_short(failure.message)}"
     if tally.stopped_by is not None and report.trouble is None and report.interrupted is None:

@@ -152,6 +152,19 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """Nothing was sent: an identical request was answered, and this job succeeds with the same message."""
+
+    at: float
+    body: str = field(repr=False)
+    """The message as JSON text."""
+    of: str
+    """The key of the job that was sent."""
+    stop_reason: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recovered:
     """The process died while the job ran: it is queued again and may have been billed."""
 
@@ -175,6 +188,7 @@ JobEvent = (
     | Rerouted
     | Continued
     | Kept
+    | Copied
     | Failed
     | Parked
     | Cancelled

@@ -14,6 +14,7 @@ from headway.core.amendment import AS_GIVEN, Amendment, add_costs
 from headway.core.events import (
     Cancelled,
     Continued,
+    Copied,
     Expired,
     Failed,
     JobEvent,
@@ -66,6 +67,7 @@ _Q, _R, _W = JobState.QUEUED, JobState.RUNNING, JobState.WAITING
 TRANSITIONS: Final[dict[tuple[JobState, type[JobEvent]], JobState]] = {
     (_Q, Queued): _Q,
     (_Q, Started): _R,
+    (_Q, Copied): JobState.SUCCEEDED,
     (_W, Started): _R,
     (_R, Succeeded): JobState.SUCCEEDED,
     (_R, RetryScheduled): _W,
@@ -176,7 +178,7 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
         case Cancelled() | Recovered():
             unanswered = event.sent if isinstance(event, Cancelled) else True
             return _closed(record, state, event.at, None, unanswered=unanswered)
-        case Queued() | Reopened():
+        case Queued() | Reopened() | Copied():
             return replace(record, state=state, not_before=0.0)
 
 

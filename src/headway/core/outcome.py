@@ -15,7 +15,7 @@ from typing import Final, cast
 from headway.core.amendment import add_costs
 from headway.core.change import Change
 from headway.core.error_kind import ROW, ErrorKind
-from headway.core.events import Expired, Failed, JobEvent, Kept, Parked, Succeeded
+from headway.core.events import Copied, Expired, Failed, JobEvent, Kept, Parked, Succeeded
 from headway.core.failure import Failure, scope_of
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import NO_USAGE, Usage
@@ -52,6 +52,8 @@ class Ending:
     tenant: str = ""
     tag: str = ""
     """What its cost is counted under."""
+    copy_of: str | None = None
+    """The key of the job with an identical request whose answer this is: nothing was sent for it."""
 
     def line(self) -> str:
         """One line of an output file, without the newline."""
@@ -86,6 +88,8 @@ class Ending:
         facts |= {name: text for name, text in (("tenant", self.tenant), ("tag", self.tag)) if text}
         if self.changes:
             facts["repairs"] = [change.to_json() for change in self.changes]
+        if self.copy_of is not None:
+            facts["copy_of"] = self.copy_of
         if self.maybe_billed:
             facts["maybe_billed"] = self.maybe_billed
         if self.failure is not None:
@@ -120,6 +124,9 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
     held = amendment.held
     if isinstance(event, Kept) and held is not None:
         return replace(ending, body=held.body, stop_reason=held.stop_reason, request_id=held.request_id)
+    if isinstance(event, Copied):
+        answer = replace(ending, body=event.body, copy_of=event.of, cost=amendment.cost)
+        return replace(answer, stop_reason=event.stop_reason, request_id=event.request_id)
     if not isinstance(event, Succeeded):
         return ending
     return replace(

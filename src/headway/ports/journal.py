@@ -25,6 +25,8 @@ class Stored:
     """Its ending if it is finished."""
     amendment: Amendment | None = None
     """What repairs after a refusal and follow-ups had made of its request when the process ended."""
+    twin: Ending | None = None
+    """The answer to an identical request under another key, where that was asked for."""
 
 
 class Journal(Protocol):
@@ -44,11 +46,12 @@ class Journal(Protocol):
         ...
 
     async def admit(
-        self, records: Sequence[JobRecord], *, reopen_failed: bool = False
+        self, records: Sequence[JobRecord], *, reopen_failed: bool = False, twins: bool = False
     ) -> Sequence[Stored | None]:
         """Enter new jobs (committed on return); for known keys say what is known instead.
 
-        With ``reopen_failed`` jobs stored as failed, expired or cancelled are queued again.
+        With ``reopen_failed`` jobs stored as failed, expired or cancelled are queued again. With ``twins`` say
+        of unfinished jobs whether an identical request was answered.
         """
         ...
 

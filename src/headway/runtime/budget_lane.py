@@ -59,22 +59,18 @@ class Lane:
             self.warmth.meet(job.prefixes)
         self.queue.push(job.entry, now)
 
-    def put_aside(self, job: Job[Message], now: float) -> bool:
-        """Shelve a job that was just taken if another one is warming the prompt cache for it; else false. Nobody
-        who is in a hurry waits: a person, or a job whose deadline is near."""
+    def put_aside(self, job: Job[Message], now: float) -> int:
+        """Shelve a job that was just taken if another one is warming the prompt cache for it; how many wait there
+        then, or 0. Nobody who is in a hurry waits: a person, or a job whose deadline is near."""
         deadline = job.entry.deadline
         hurried = deadline is not None and deadline - now <= WAIT
         if not job.prefixes or hurried or job.record.priority is Priority.INTERACTIVE:
-            return False
+            return 0
         shelf = self.warmth.awaited(job.prefixes, now)
-        if shelf is not None:
-            self.queue.push(job.entry, now, shelf)
-        return shelf is not None
-
-    @property
-    def is_held_up(self) -> bool:
-        """So many jobs wait for one prefix that nobody is looked for behind them."""
-        return self.queue.shelved() >= SHELF
+        if shelf is None:
+            return 0
+        self.queue.push(job.entry, now, shelf)
+        return self.queue.shelved(shelf)
 
     def hold(self, job: Job[Message], grant: Grant, now: float, news: Callable[[], None]) -> Grant:
         """The grant of a job that is sent now; ``news`` is called when others may be sent because of it."""

@@ -23,10 +23,11 @@ from headway.core.job import JobState, Priority
 from headway.core.last_wave import expected_length
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
-from headway.runtime.budget_lane import TOO_LATE, Lane
+from headway.runtime.budget_lane import SHELF, TOO_LATE, Lane
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
 from headway.runtime.purse import Purse
+from headway.runtime.shelf import Shelf
 from headway.runtime.till import Till
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Dispatcher:
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._pool = Concurrency()
+        self.shelf = Shelf(self._lanes, self._lane_of, self._wake_up)
         self.before_turn: Callable[[Job[Message]], None] = lambda _: None
         """Called with a job that is about to be sent: its request may still be amended."""
 
@@ -79,12 +81,7 @@ class Dispatcher:
 
     def push(self, job: Job[Message]) -> None:
         """Queue a job, new or back for a retry."""
-        lane = self._lanes.get(job.budget_key)
-        if lane is None:
-            lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
-        request, now = job.record.sending, loop_time()
-        job.entry.cost = max(1.0, self.estimator(request.model).estimate(job.size))
-        job.entry.length = expected_length(job.entry.cost, request.max_tokens)
+        lane, now = self._lane_of(job), loop_time()
         if reason := lane.hopeless(job, self._budgets, now):
             self._expire(job, reason)
             return
@@ -92,6 +89,15 @@ class Dispatcher:
         if job.record.priority is Priority.INTERACTIVE:
             lane.rouse()  # it need not wait for the pace that made bulk wait
         self._wake.set()
+
+    def _lane_of(self, job: Job[Message]) -> Lane:
+        lane = self._lanes.get(job.budget_key)
+        if lane is None:
+            lane = self._lanes[job.budget_key] = Lane(job.budget_key, self._weights)
+        request = job.record.sending
+        job.entry.cost = max(1.0, self.estimator(request.model).estimate(job.size))
+        job.entry.length = expected_length(job.entry.cost, request.max_tokens)
+        return lane
 
     def discard(self, job: Job[Message]) -> bool:
         """Take a queued job out; false if it is not queued."""
@@ -203,8 +209,8 @@ class Dispatcher:
             if entry is None:
                 break
             self._prepare(lane, entry.item)
-            if lane.put_aside(entry.item, now):
-                if lane.is_held_up:
+            if waiting := lane.put_aside(entry.item, now):
+                if waiting >= SHELF:
                     break
             elif not await self._offer(lane, entry.item, now):
                 break

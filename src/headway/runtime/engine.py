@@ -6,9 +6,9 @@ Flow: submit -> intake (journal) -> dispatcher (due? budget? slot?) -> worker ->
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
@@ -30,12 +30,14 @@ from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.inspector import Inspector
-from headway.runtime.intake import Intake, key_reused
+from headway.runtime.intake import Intake
+from headway.runtime.known_jobs import KnownJobs
 from headway.runtime.outages import Outages
 from headway.runtime.policies import Policies
 from headway.runtime.recorder import Recorder
 from headway.runtime.roster import Roster
 from headway.runtime.tally import Tally
+from headway.runtime.twins import KEPT, KEPT_ALONE, Twins
 from headway.runtime.worker import Worker
 
 if TYPE_CHECKING:
@@ -83,8 +85,11 @@ class Engine:
         self._worker = Worker(transport, recorder, self, policies.retry, self._amender, flow, estimator)
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
         """A place in the queue for a caller that makes the job's attempts itself."""
+        self._known = KnownJobs(transport, recorder, self.roster, self.close)
         self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
         self._group: anyio.abc.TaskGroup | None = None
+        kept = KEPT_ALONE if journal is None else KEPT
+        self._twins = Twins(dispatcher.shelf, enter=self._enter, finish=self._end, start=self._run, kept=kept)
         advise = transport.advise
         self.outages = Outages(withdraw=self._empty, park=self._drop, tell=recorder.alert, advise=advise)
 
@@ -120,7 +125,7 @@ class Engine:
         """Take a job in."""
         first = self.roster.enter(job, keyed=self._intake is not None and job.guest is None)
         if first is not None:
-            self._follow(job, first)
+            self._known.follow(job, first)
         elif self._halted is not None:
             self._worker.park(job, self._halted, durable=False)
         elif self._intake is None or job.guest is not None:
@@ -128,37 +133,23 @@ class Engine:
         else:
             self._intake.put(job)
 
-    def _follow(self, job: Job[Message], first: Job[Message]) -> None:
-        """The same key is at work already: one job, two handles."""
-        if job.record.request.content_hash() == first.record.request.content_hash():
-            first.add_done_callback(lambda outcome: None if job.done() else job.resolve(outcome))
-        else:
-            self._refuse_key(job)
-
     def _accept(self, job: Job[Message], stored: Stored | None) -> None:
         """The journal has entered the job, or says what it knows of it."""
         if stored is not None and not stored.same_request:
-            self._worker.park(job, self._halted, durable=False) if self._halted else self._refuse_key(job)
+            self._worker.park(job, self._halted, durable=False) if self._halted else self._known.refuse(job)
         elif stored is not None and stored.ending is not None:
-            self._restore(job, stored.ending)
+            self._known.restore(job, stored.ending)
         elif self._halted is not None:
             self._worker.park(job, self._halted, durable=False)  # queued is what the journal has
         elif job.interrupt is Interrupt.CANCELLED:
             self._finish(job, Cancelled(loop_time()))
         else:
             self._recorder.note(job, Queued(loop_time()), durable=False)
-            self._amender.enter(job, None if stored is None else stored.amendment)
+            if not self._twins.takes(job, stored):
+                self._enter(job, stored)
 
-    def _refuse_key(self, job: Job[Message]) -> None:
-        ending = self._recorder.note(job, key_reused(job), durable=False)
-        assert ending is not None
-        self.close(job, ending, None)
-
-    def _restore(self, job: Job[Message], ending: Ending) -> None:
-        request = job.record.request
-        source = None if ending.body is None else partial(self._transport.revive, ending.body, request)
-        outcome = Outcome(ending, request, source, (), restored=True, findings=job.findings)
-        self.roster.resolve(job, outcome)
+    def _enter(self, job: Job[Message], stored: Stored | None) -> None:
+        self._amender.enter(job, None if stored is None else stored.amendment)
 
     def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back."""
@@ -187,8 +178,11 @@ class Engine:
         self._finish(job, Expired(loop_time(), failure_of(ErrorKind.DEADLINE, reason)))
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
+        self._run(partial(self._end, job, event))
+
+    def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._group is not None
-        self._group.start_soon(self._end, job, event)
+        self._group.start_soon(work)
 
     async def _end(self, job: Job[Message], event: JobEvent) -> None:
         await self._worker.finish(job, event)

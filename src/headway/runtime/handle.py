@@ -76,6 +76,11 @@ class Outcome(Ended, Generic[MessageT]):
     """What the rules found in the request as it was given."""
 
     @property
+    def copy_of(self) -> str | None:
+        """The key of the job with an identical request whose answer this is; ``None``: it was sent itself."""
+        return self.ending.copy_of
+
+    @property
     def message(self) -> MessageT | None:
         """The SDK's own message, when the job succeeded. A restored one is parsed at each access."""
         source = self.source
@@ -96,8 +101,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "prefixes", "record",
-        "reopen", "scope", "size", "terms",
+        "budget_key", "digest", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "prefixes",
+        "record", "reopen", "scope", "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -123,6 +128,8 @@ class Job(Generic[MessageT]):
         self.payment: Payment | None = None
         """Under a spend cap: what its attempt under way, or the next, costs at most."""
         self.reopen = False
+        self.digest: bytes | None = None
+        """Of its content, if identical requests are to be sent once."""
         self.guest: Caller | None = None
         self.home = running_loop()
         """The event loop it was made in, and lives in."""

@@ -73,14 +73,14 @@ class Intake:
             await self._wake.wait()
 
     async def _enter(self) -> None:
-        reopen = self._pending[0].reopen
+        wanted = _asked(self._pending[0])
         group: list[Job[Message]] = []
-        while self._pending and len(group) < GROUP and self._pending[0].reopen is reopen:
+        while self._pending and len(group) < GROUP and _asked(self._pending[0]) == wanted:
             group.append(self._pending.popleft())
         known: Sequence[Stored | None] = ()
         try:
             with anyio.CancelScope(shield=True):
-                known = await self._journal.admit([job.record for job in group], reopen_failed=reopen)
+                known = await self._journal.admit([job.record for job in group], **wanted)
         except Exception as error:
             self._pending.extendleft(reversed(group))  # halting ends them with a reason
             if not isinstance(error, JournalError):
@@ -93,6 +93,11 @@ class Intake:
                     job.record, prior_attempts=stored.sends, maybe_billed=stored.maybe_billed
                 )
             self._accept(job, stored)
+
+
+def _asked(job: Job[Message]) -> dict[str, bool]:
+    """What the journal is asked beside entering it."""
+    return {"reopen_failed": job.reopen} | ({"twins": True} if job.digest is not None else {})
 
 
 def key_reused(job: Job[Message]) -> Failed:

@@ -115,6 +115,8 @@ class JobFactory:
             self._inspector.learn_shared(sent.params, terms.placer)
         size = measure(sent.params)
         job: Job[Message] = Job(record, self._keys.of(sent, account), size, self._canceller, terms, seen)
+        if terms.dedupe:
+            job.digest = bytes.fromhex(request.content_hash())
         job.prefixes = cache_prefixes(sent.params, self._catalog) if size.cached else ()
         return job
 

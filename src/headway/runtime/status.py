@@ -52,6 +52,8 @@ class Status:
     """Requests that were repaired, before sending or after a refusal."""
     followed_up: int = 0
     """Follow-ups: turns continued, caps raised, models changed."""
+    copied: int = 0
+    """Jobs that succeeded with the answer to an identical request (``dedupe=True``)."""
     findings: Mapping[str, int] = field(default_factory=dict[str, int])
     """What the rules found in requests, by rule."""
     at: float = 0.0

@@ -10,6 +10,7 @@ from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
     Continued,
+    Copied,
     Expired,
     Failed,
     JobEvent,
@@ -45,6 +46,7 @@ class Sums(TypedDict):
     cost_unknown: int
     repaired: int
     followed_up: int
+    copied: int
 
 
 class Tally:
@@ -58,6 +60,7 @@ class Tally:
         self.retries = 0
         self.repaired = 0
         self.followed_up = 0
+        self.copied = 0
         self.refused_429 = 0
         self.refused_529 = 0
         self.maybe_billed = 0
@@ -81,8 +84,9 @@ class Tally:
     def _count(self, record: JobRecord, event: JobEvent) -> None:
         self._count_misfit(record, event.instead_of if isinstance(event, Kept) else event)
         match event:
-            case Started():
-                self.sends += 1
+            case Started() | Copied():
+                self.sends += isinstance(event, Started)
+                self.copied += isinstance(event, Copied)
             case RetryScheduled(failure=failure):
                 self.retries += 1
                 self._count_refusal(failure)
@@ -130,6 +134,7 @@ class Tally:
             cost_unknown=self.cost_unknown,
             repaired=self.repaired,
             followed_up=self.followed_up,
+            copied=self.copied,
         )
 
     def room_in(self, now: float) -> float:

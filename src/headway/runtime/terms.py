@@ -30,6 +30,8 @@ class Terms:
     """What its cost is counted under; empty: as the request itself says."""
     placer: CachePlacer | None = None
     """Places a breakpoint for the prompt cache where the jobs it knows begin to differ."""
+    dedupe: bool = False
+    """Send it only if no identical request is, and share that one's answer."""
 
 
 USUAL: Final = Terms()

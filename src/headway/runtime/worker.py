@@ -15,6 +15,7 @@ from headway.core.amendment import Held
 from headway.core.error_kind import ErrorKind, Scope
 from headway.core.events import (
     Cancelled,
+    Copied,
     Expired,
     Failed,
     JobEvent,
@@ -238,7 +239,7 @@ class Worker:
         event = kept(job.record, event)
         ending = await self._recorder.commit(job, event)
         assert ending is not None
-        if isinstance(event, Kept) and ending.body is not None:
+        if isinstance(event, Kept | Copied) and ending.body is not None:
             message = self._transport.revive(ending.body, job.record.request)
         self._desk.close(job, ending, message)
 

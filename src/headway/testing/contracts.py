@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
     Cancelled,
+    Copied,
     Expired,
     Failed,
     JobEvent,
@@ -72,6 +73,30 @@ class AdmissionContract:
         assert first is None
         assert second is not None and second.same_request
         assert third is not None and not third.same_request
+
+    async def test_the_answer_to_an_identical_request_is_told_when_asked_for(
+        self, new_journal: NewJournal
+    ) -> None:
+        names = ("failed", "answered", "finished")
+        async with opened(new_journal()) as journal:
+            await journal.admit([sample_record(name) for name in names])
+            await play(journal, sample_record("failed"), Started(1.0), Failed(2.0, FAILURE))
+            _, ending = await play(journal, sample_record("answered"), Started(1.0), DONE)
+            copied = Copied(3.0, DONE.body, "answered", DONE.stop_reason, DONE.request_id)
+            _, copy = await play(journal, sample_record("finished"), copied)
+        assert ending is not None and copy is not None
+        assert (copy.body, copy.copy_of, copy.sends, copy.cost) == (ending.body, "answered", 0, 0.0)
+        async with opened(new_journal()) as journal:
+            assert [found for _, found in await collect(journal.endings())][-1] == copy
+            records = [sample_record("new"), sample_record("finished"), sample_record("new", "Other")]
+            new, finished, reused = await journal.admit(records, twins=True)
+            assert new is not None and (new.ending, new.twin) == (None, ending)
+            assert finished is not None and (finished.ending, finished.twin) == (copy, None)
+            assert reused is not None and (reused.same_request, reused.twin) == (False, None)
+            (other,) = await journal.admit([sample_record("other", "Other")], twins=True)
+            assert other is None
+            (again,) = await journal.admit([sample_record("new")])
+            assert again is not None and again.twin is None
 
     async def test_unfinished_requests_come_back_in_order(self, new_journal: NewJournal) -> None:
         records = [sample_record(f"key {number}", f"žluť \U0001f600 {number}") for number in range(1201)]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from headway.adapters.sqlite import meta
-from headway.adapters.sqlite.reading import amendment_of_job, ending_of_job
+from headway.adapters.sqlite.reading import amendment_of_job, ending_of_content, ending_of_job
 from headway.adapters.sqlite.rows import (
     JobRow,
     RowError,
@@ -26,6 +26,7 @@ from headway.adapters.sqlite.rows import (
     storable,
     text_of,
 )
+from headway.adapters.sqlite.schema import BY_CONTENT
 from headway.core.amendment import AS_GIVEN, Amendment
 from headway.core.events import Continued, JobEvent, Recovered, Reopened, Repaired, Rerouted, RetryScheduled
 from headway.core.job import JobRecord, JobState, advance
@@ -41,12 +42,25 @@ _REOPENED: Final = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCEL
 
 
 def admit(
-    connection: sqlite3.Connection, records: Sequence[JobRecord], *, reopen_failed: bool
+    connection: sqlite3.Connection, records: Sequence[JobRecord], *, reopen_failed: bool, twins: bool = False
 ) -> list[Stored | None]:
-    """Enter new jobs; for known keys say what is known."""
+    """Enter new jobs; for known keys say what is known, and of identical requests the answer if ``twins``."""
     rows = [job_row(record) for record in records]
     now = time.time()
-    return [_enter(connection, row, now, reopen_failed) for row in rows]
+    known = [_enter(connection, row, now, reopen_failed) for row in rows]
+    return known if not twins else _with_twins(connection, rows, known)
+
+
+def _with_twins(
+    connection: sqlite3.Connection, rows: Sequence[JobRow], known: Sequence[Stored | None]
+) -> list[Stored | None]:
+    connection.execute(BY_CONTENT)
+    found: list[Stored | None] = []
+    for row, stored in zip(rows, known, strict=True):
+        wanted = stored is None or (stored.same_request and stored.ending is None)
+        twin = ending_of_content(connection, row.hash) if wanted else None
+        found.append(stored if twin is None else replace(stored or Stored(True), twin=twin))
+    return found
 
 
 def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_failed: bool) -> Stored | None:

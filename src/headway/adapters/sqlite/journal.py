@@ -78,16 +78,19 @@ class SQLiteJournal:
             await run_sync(writer.join)
 
     async def admit(
-        self, records: Sequence[JobRecord], *, reopen_failed: bool = False
+        self, records: Sequence[JobRecord], *, reopen_failed: bool = False, twins: bool = False
     ) -> Sequence[Stored | None]:
         """Enter new jobs in one transaction; for known keys say what is known instead.
 
         With ``reopen_failed`` jobs stored as failed, expired or cancelled are queued again, if the request is
-        the same. Raises `RequestError` for a request that JSON cannot hold: nothing is entered then.
+        the same. Raises `RequestError` for a request that JSON cannot hold: nothing is entered then. ``twins``:
+        say of unfinished jobs whether an identical request was answered (the first time makes an index).
         """
         wanted = tuple(records)
         return await self._in_open_writer().order(
-            lambda database: intake.admit(database.connection, wanted, reopen_failed=reopen_failed),
+            lambda database: intake.admit(
+                database.connection, wanted, reopen_failed=reopen_failed, twins=twins
+            ),
             len(wanted),
         )
 

@@ -23,6 +23,8 @@ from headway.core.request import Request
 
 CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 4_000_000
+_ALIKE: Final = 16
+"""Jobs with the same content that are looked at."""
 _SCAN: Final = 20_000
 """Jobs looked at for one chunk of unfinished ones."""
 _KNOWN: Final = (
@@ -39,6 +41,17 @@ def ending_of_job(connection: sqlite3.Connection, job: int) -> Ending:
     if row is None:
         raise RowError("a finished job without an ending")
     return ending_of_columns(*row)
+
+
+def ending_of_content(connection: sqlite3.Connection, digest: bytes) -> Ending | None:
+    """The answer to a request with this content, of the first jobs that asked for it: later ones wait for these."""
+    row = connection.execute(
+        "SELECT key, state, body, facts, checksum FROM endings JOIN"
+        " (SELECT id FROM jobs WHERE hash = ? ORDER BY id LIMIT ?) AS alike ON job = alike.id"
+        " WHERE state = 'succeeded' LIMIT 1",
+        (digest, _ALIKE),
+    ).fetchone()
+    return None if row is None else ending_of_columns(*row)
 
 
 def amendment_of_job(connection: sqlite3.Connection, job: int) -> Amendment | None:

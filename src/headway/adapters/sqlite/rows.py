@@ -200,6 +200,8 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
     facts |= {name: text for name, text in (("tenant", ending.tenant), ("tag", ending.tag)) if text}
     if ending.changes:
         facts["changes"] = [change.to_json() for change in ending.changes]
+    if ending.copy_of is not None:
+        facts["copy_of"] = ending.copy_of
     body = None if ending.body is None else storable(ending.body)
     return storable(ending.key), ending.state.value, body, json.dumps(facts, separators=(",", ":"))
 

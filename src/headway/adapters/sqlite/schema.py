@@ -23,6 +23,8 @@ AMENDMENTS: Final = """CREATE TABLE amendments (
     checksum INTEGER NOT NULL
 )"""
 """Since version 2: what repairs and follow-ups made of a request that is not finished."""
+BY_CONTENT: Final = "CREATE INDEX IF NOT EXISTS jobs_by_content ON jobs (hash)"
+"""Made when identical requests are looked for; nothing else needs it."""
 TABLES: Final = (
     AMENDMENTS,
     """CREATE TABLE endings (
