@@ -131,6 +131,9 @@ def test_families_are_bounded() -> None:
     placer = CachePlacer()
     placer.observe([question("?", system=f"{n} {LONG}") for n in range(1100)], facts_for(question("?")))
     assert len(placer._shared) == 1000
+    placer.observe([question(f"{n} " + LONG * 100) for n in range(30)], facts_for(question("?")))
+    assert placer._characters == sum(prefix.characters for prefix in placer._shared.values()) < 21_000_000
+    assert len(placer._shared) < 20
 
 
 def test_what_turns_out_not_to_be_shared_is_left_out() -> None:

@@ -18,6 +18,8 @@ CONTROL: Final[Mapping[str, object]] = {"type": "ephemeral"}
 _REASON: Final = "the end of what the jobs share"
 FAMILIES: Final = 1000
 """Kinds of prompts that are told apart; those unheard of for longest are forgotten."""
+CHARACTERS: Final = 20_000_000
+"""Of all prompts that are kept to be compared with the next of their family: then too."""
 _TELLING: Final = 80
 """Characters of its first block that tell a prompt's family: what differs there shares nothing worth caching."""
 
@@ -42,6 +44,11 @@ class Prefix:
     where: str = ""
     text: str = ""
     """What the texts at the place behind the shared blocks have in common."""
+
+    @property
+    def characters(self) -> int:
+        """What it takes to keep it."""
+        return sum(len(unit.content) for unit in self.units) + len(self.text)
 
     def shared_with(self, other: Prefix) -> Prefix:
         """What both have in common."""
@@ -72,6 +79,7 @@ class CachePlacer:
     def __init__(self) -> None:
         self._shared: dict[tuple[str, ...], Prefix] = {}
         self._seen: set[tuple[str, ...]] = set()
+        self._characters = 0
 
     def observe(self, bodies: Iterable[Body], facts: Facts) -> None:
         """Learn from bodies that will be sent."""
@@ -81,11 +89,17 @@ class CachePlacer:
             known = self._shared.pop(family, None)
             if known is not None:
                 self._seen.add(family)
-            self._shared[family] = whole if known is None else known.shared_with(whole)
-            if len(self._shared) > FAMILIES:
-                oldest = next(iter(self._shared))
-                del self._shared[oldest]
-                self._seen.discard(oldest)
+                self._characters -= known.characters
+            shared = whole if known is None else known.shared_with(whole)
+            self._shared[family] = shared
+            self._characters += shared.characters
+            self._forget()
+
+    def _forget(self) -> None:
+        while len(self._shared) > 1 and (len(self._shared) > FAMILIES or self._characters > CHARACTERS):
+            oldest = next(iter(self._shared))
+            self._characters -= self._shared.pop(oldest).characters
+            self._seen.discard(oldest)
 
     def place(self, body: Body, facts: Facts) -> Mended:
         """The body with one breakpoint at the end of what it shares with the others, where that is long enough
