@@ -15,21 +15,20 @@ from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
 from headway.core.limits import Limits
 from headway.core.price import Price
-from headway.core.request import Request, RequestError
+from headway.core.request import RequestError
 from headway.core.retry import RetryPolicy
 from headway.core.spend import SpendCap
-from headway.lifecycle import Lifecycle
+from headway.lending import Lending
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
 from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.policy import RepairPolicy
 from headway.preflight.tool import Tool
 from headway.runtime.flow import Flow
-from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
 from headway.runtime.outcomes import Outcomes
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
-from headway.runtime.terms import USUAL, Terms, current_terms, placer_for
+from headway.runtime.terms import Terms, placer_for
 from headway.wiring import (
     Parts,
     budgets_for,
@@ -43,14 +42,11 @@ from headway.wiring import (
 )
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic
     from anthropic.types import Message
     from anthropic.types.parsed_message import ParsedMessage
 
     from headway.adapters.alerts import Alerts
-    from headway.adapters.anthropic import AnthropicTransport, SchedulerMiddleware
     from headway.adapters.anthropic.connect import AnyClient
-    from headway.adapters.anthropic.endpoints import EndpointPace
     from headway.parameters import MessageParams, StreamOptions, SubmitOptions
 
 T = TypeVar("T")
@@ -59,7 +55,7 @@ WINDOW_MARGIN: Final = 512
 """Jobs that ``map`` keeps ready beyond those in flight."""
 
 
-class Scheduler(Lifecycle):
+class Scheduler(Lending):
     """Runs any number of Claude calls at the speed of your rate limits and loses none.
 
     Use it inside ``async with``: leaving normally drains, leaving with an exception cancels.
@@ -254,52 +250,6 @@ class Scheduler(Lifecycle):
 
         window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
         return Outcomes(requests, submit, running.group, window=window, ordered=ordered)
-
-    @property
-    def client(self) -> AsyncAnthropic:
-        """An ``AsyncAnthropic`` for any framework: every Messages call through it, streams included, stands in
-        this scheduler's queue, under its budgets and retries. Other endpoints pass (`EndpointLimits`)."""
-        transport = self._here().transport
-        if not hasattr(transport, "equipped"):
-            raise TypeError(f"{type(transport).__name__} has no client; use wrap(client)")
-        return cast("AnthropicTransport", transport).equipped(self._middleware(None))
-
-    def wrap(
-        self,
-        client: ClientT,
-        *,
-        priority: Priority = Priority.NORMAL,
-        tenant: str = "",
-        tag: str = "",
-        deadline: float | None = None,
-    ) -> ClientT:
-        """A copy of your own client that goes through this scheduler, with the SDK's retries off.
-
-        It shares the connections of the given one. ``priority``, ``tenant``, ``tag`` and ``deadline`` (seconds
-        for each call) hold for its calls; `job_terms` sets others for a block of code. Raises ValueError for a client
-        that is wrapped already. Calls that are not sent raise `NotSentError`, an ``anthropic.APIError``.
-        """
-        from headway.adapters.anthropic.connect import fingerprint, with_scheduler
-
-        terms = Terms(priority, tenant, deadline, tag=tag)
-        return with_scheduler(client, self._middleware(fingerprint(client), terms))
-
-    def _middleware(
-        self,
-        account: str | None,
-        terms: Terms = USUAL,
-        *,
-        pace: EndpointPace | None = None,
-        retries: bool = True,
-    ) -> SchedulerMiddleware:
-        from headway.adapters.anthropic import SchedulerMiddleware
-
-        def admit(request: Request) -> Guest:
-            running = self._here()
-            self._require_room(running.engine)
-            return running.engine.guest(running.factory.visit(request, current_terms(terms), account))
-
-        return SchedulerMiddleware(admit, pace=pace, retries=retries)
 
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
