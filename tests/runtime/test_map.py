@@ -187,6 +187,25 @@ async def test_no_new_jobs_while_draining() -> None:
 
 
 @pytest.mark.heavy
+async def test_a_reader_is_told_when_the_scheduler_is_closed_before_its_input_ended() -> None:
+    async def stuck() -> AsyncIterator[str]:
+        yield "one"
+        await anyio.sleep_forever()
+
+    seen: list[JobState] = []
+
+    async def read(s: Scheduler) -> None:
+        with pytest.raises(SchedulerClosedError, match="before map"):
+            async for outcome in s.map(stuck()):
+                seen.append(outcome.state)
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as group, scheduler(ScriptedTransport(latency=1)) as s:
+            group.start_soon(read, s)
+            await anyio.sleep(5)
+    assert seen == [JobState.SUCCEEDED]
+
+
 async def test_the_cost_of_a_job_does_not_grow_with_the_queue() -> None:
     """100,000 jobs through ``map``: memory and work stay in the window (timing lives in benchmarks/)."""
     transport = ScriptedTransport(latency=1, connections=1000)

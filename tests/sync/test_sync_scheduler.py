@@ -207,6 +207,19 @@ def test_leaving_map_early_cancels_the_rest() -> None:
             time.sleep(0.005)
 
 
+def test_outcomes_that_are_still_held_do_not_hold_up_the_end() -> None:
+    with scheduler() as s:
+        outcomes = s.map(str(n) for n in range(10_000))
+        next(outcomes)
+    rest = []
+    with pytest.raises(SchedulerClosedError, match="before map"):  # it does not pass for the whole
+        for outcome in outcomes:
+            rest.append(outcome.state)
+    assert set(rest) == {JobState.SUCCEEDED}
+    outcomes.close()
+    assert list(outcomes) == []
+
+
 def test_map_refuses_what_only_a_loop_can_read() -> None:
     async def lines() -> AsyncIterator[str]:
         yield "x"

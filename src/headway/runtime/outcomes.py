@@ -135,22 +135,27 @@ class Outcomes(AsyncIterator["Outcome[Message]"]):
 
 async def _feed(requests: Iterable[object] | AsyncIterable[object], submit: Submit, window: _Window) -> None:
     """Take from the input only as much as the window holds."""
-    with window.scope:
-        try:
-            if isinstance(requests, AsyncIterable):
-                async for request in requests:
-                    window.add(submit(request))
-                    await _room(window)
-            else:
-                for count, request in enumerate(requests, 1):
-                    window.add(submit(request))
-                    await _room(window)
-                    if count % 64 == 0:
-                        await checkpoint()
-        except Exception as error:  # noqa: BLE001 - the input's own error belongs to the reader
-            window.error = error
-    window.exhausted = True
-    window.notify()
+    try:
+        with window.scope:
+            try:
+                if isinstance(requests, AsyncIterable):
+                    async for request in requests:
+                        window.add(submit(request))
+                        await _room(window)
+                else:
+                    for count, request in enumerate(requests, 1):
+                        window.add(submit(request))
+                        await _room(window)
+                        if count % 64 == 0:
+                            await checkpoint()
+            except Exception as error:  # noqa: BLE001 - the input's own error belongs to the reader
+                window.error = error
+    except BaseException:  # the scheduler was closed around it, and somebody may still be reading
+        window.error = SchedulerClosedError("the scheduler was closed before map() had read all of its input")
+        raise
+    finally:
+        window.exhausted = True
+        window.notify()
 
 
 async def _room(window: _Window) -> None:

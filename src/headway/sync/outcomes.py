@@ -104,6 +104,9 @@ class Outcomes(Iterator["Outcome[Message]"]):
                 raise error
             raise StopIteration
         if isinstance(item, Exception):
+            self._exhausted = True
+            if isinstance(self._error, SchedulerClosedError):
+                self._error = None  # the same, seen from here
             raise item
         with self._reading:
             self._held -= 1
@@ -114,6 +117,7 @@ class Outcomes(Iterator["Outcome[Message]"]):
         with self._reading:
             self._exhausted = True
         self._work.cancel()
+        self._channel.ready.put(None)  # work that had not begun says nothing any more
 
     def __enter__(self) -> Self:
         return self
