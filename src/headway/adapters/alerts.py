@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+import aiohttp
 import anyio
-import httpx2
 from aiolimiter import AsyncLimiter
-from anyio import to_thread
 
 from headway.core.alert import Alert
 
@@ -125,16 +124,13 @@ class AlertCourier:
 
 async def _posted(url: str, body: dict[str, object]) -> str:
     """Why a POST failed; empty if it did not."""
+    timeout = aiohttp.ClientTimeout(TIMEOUT)
     try:
-        # Making a client reads certificates from the disk.
-        client = await to_thread.run_sync(_client)
-        async with client:
-            with anyio.fail_after(TIMEOUT):
-                response = await client.post(url, json=body)
+        # Not with httpx2, which logs the whole URL of every request at INFO.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.post(url, json=body, allow_redirects=False) as response,
+        ):
+            return "" if 200 <= response.status < 300 else f"status {response.status}"
     except Exception as error:  # noqa: BLE001 - whatever breaks here must not reach the jobs
         return type(error).__name__  # its text may quote the URL
-    return "" if response.is_success else f"status {response.status_code}"
-
-
-def _client() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(timeout=TIMEOUT)
