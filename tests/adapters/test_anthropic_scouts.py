@@ -11,6 +11,7 @@ from anthropic.types import Message
 from anthropic_rig import BOUND, MODEL, Start, client_of, json_answer, raw_server, request_of
 
 from headway.adapters.anthropic import AnthropicTransport
+from headway.adapters.anthropic.transport import STREAM_FROM
 from headway.core.error_kind import ErrorKind
 from headway.core.limits import LimitReport
 from headway.core.request import Request
@@ -76,8 +77,11 @@ async def test_one_who_does_not_stream_may_answer_as_a_whole() -> None:
     }  # fmt: skip
     async with raw_server(json_answer(json.dumps(body).encode())) as url, client_of("httpx2", url) as client:
         reply = await sent(AnthropicTransport(client), Ear())
+        long = await AnthropicTransport(client).send(request_of(max_tokens=STREAM_FROM))
     assert json.loads(reply.body) == body
     assert reply.usage.output == 2
+    assert isinstance(long, Reply)
+    assert json.loads(long.body) == body
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'{"type": "message"}', b"\xff"])

@@ -160,8 +160,8 @@ class AnthropicTransport:
                 on_headers(report)
             complete = False
             try:
-                if on_headers is not None and "json" in headers.get("content-type", ""):
-                    # a gateway that does not stream, and nobody asked it to
+                if "json" in headers.get("content-type", ""):
+                    # a gateway that does not stream, and the caller did not ask it to
                     text = (await stream.response.aread()).decode(errors="replace")
                     return read_answer(request, message_of(text), text, report, request_id)
                 async for event in stream:
