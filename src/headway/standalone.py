@@ -119,9 +119,17 @@ class Standalone:
         loop = asyncio.get_running_loop()
         house = self._houses.get(loop)
         if house is None:
+            self._forget_closed()
             house = self._houses[loop] = _House(self._make(), self._terms, self._pace, self._retries)
         await house.open()
         return house
+
+    def _forget_closed(self) -> None:
+        """A house holds its loop, so it would never go by itself."""
+        for reference in self._houses.keyrefs():
+            other = reference()
+            if other is not None and other.is_closed():
+                self._houses.pop(other, None)
 
 
 class _House:
