@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 
 import anthropic
 import anyio
@@ -73,6 +74,37 @@ async def test_errors_are_the_sdk_s_own(house: Open, code: int, error: type[Exce
             await ask(scheduler.client)
         assert (scheduler.status().failed, scheduler.status().sends) == (1, 1)
         assert idle(scheduler)
+
+
+async def test_an_error_that_breaks_off_is_asked_again(house: Open) -> None:
+    there = await house()
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        head = b"HTTP/1.1 529 Overloaded\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n"
+        writer.write(head + b'{"type": "error", ')
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with there.scheduler() as scheduler:
+            broken = scheduler.client.with_options(base_url=url)
+            with pytest.raises(anthropic.APIConnectionError):
+                await ask(broken, stream=True)
+            assert len(asked) > 1
+            assert (scheduler.status().sends, scheduler.status().failed) == (len(asked), 1)
+            assert idle(scheduler)
+
+
+async def test_a_monthly_cap_says_when_it_ends(house: Open) -> None:
+    there = await house(status(429, error_code="enforced_spend_limit_reached"))
+    async with there.scheduler() as scheduler:
+        with pytest.raises(anthropic.RateLimitError):
+            await ask(scheduler.client)
+        halted = scheduler.status().halted
+        assert halted is not None
+        assert halted.resumes_at is not None
 
 
 async def test_when_retries_are_exhausted_the_last_error_comes_out(house: Open) -> None:
@@ -249,13 +281,17 @@ async def test_standalone_that_only_paces_leaves_retrying_to_the_sdk(backend: st
 
 def test_standalone_in_a_second_loop() -> None:
     gate = headway.middleware()
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
 
     async def once() -> str:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
         async with FakeAPI(FakeConfig(latency=INSTANT)) as api:
             async with client_of("httpx2", api.base_url, middleware=[gate], max_retries=0) as client:
                 return (await ask(client)).type
 
     assert [asyncio.run(once()), asyncio.run(once())] == ["message", "message"]
+    gc.collect()
+    assert loops[0]() is None, "the first loop and its scheduler are not kept"
 
 
 async def test_other_endpoints_pass(house: Open) -> None:

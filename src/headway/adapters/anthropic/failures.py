@@ -7,7 +7,7 @@ What is raised when was observed on SDK 2.12 with both of its HTTP backends (tes
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -79,7 +79,7 @@ def rejection_of(
     the client are in use.
     """
     if isinstance(error, anthropic.APIStatusError):
-        return _of_status(error, request)
+        return refused(error.response, error.body, request)
     if isinstance(error, anthropic.APIResponseValidationError | json.JSONDecodeError | UnicodeDecodeError):
         return rejected(ErrorKind.MALFORMED, "status 200, but the body is not a message")
     if isinstance(error, _ON_THE_WAY):
@@ -111,24 +111,26 @@ def rejected(
     return Rejection(replace(failure_of(kind, message), status=status, request_id=request_id), report)
 
 
-def _of_status(error: anthropic.APIStatusError, request: Request | None) -> Rejection:
-    headers = error.response.headers
+def refused(response: httpx2.Response, body: object, request: Request | None) -> Rejection:
+    """What a response with an error status means; ``body`` is its JSON, or whatever came in its place."""
+    headers = response.headers
     report = report_of(request, headers)
-    message = _text(error.api_message) or foreign_message(error.body)
+    error = _mapping(_mapping(body).get("error"))
+    message = _text(error.get("message")) or foreign_message(body)
     if not message:
         kind = headers.get("content-type", "no content type").split(";")[0]
-        message = f"HTTP status {error.status_code} with a body of {kind} in place of an API error"
-    response = ErrorResponse(
-        status=error.status_code,
-        type=_text(error.type),
-        error_code=_text(error.error_code),
+        message = f"HTTP status {response.status_code} with a body of {kind} in place of an API error"
+    answer = ErrorResponse(
+        status=response.status_code,
+        type=_text(error.get("type")),
+        error_code=_text(_mapping(error.get("details")).get("error_code")),
         message=message,
-        request_id=error.request_id or _body_request_id(error.body),
+        request_id=headers.get("request-id") or _text(_mapping(body).get("request_id")),
         retry_after=retry_after(headers, datetime.now(UTC)),
         report=report,
-        side_limit=_side_limit(error.body),
+        side_limit=_side_limit(body),
     )
-    return Rejection(_completed(classify(response), error.response, request), report)
+    return Rejection(_completed(classify(answer), response, request), report)
 
 
 def _completed(failure: Failure, response: httpx2.Response, request: Request | None) -> Failure:
@@ -174,8 +176,8 @@ def _text(value: object) -> str | None:
     return value[:LONGEST_MESSAGE] if isinstance(value, str) else None
 
 
-def _body_request_id(body: object) -> str | None:
-    return _text(body.get("request_id")) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+def _mapping(value: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _side_limit(body: object) -> int | None:

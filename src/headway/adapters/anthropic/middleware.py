@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import anthropic
@@ -18,14 +18,13 @@ from anthropic import Middleware
 
 from headway.adapters.anthropic.endpoints import EndpointPace, generates
 from headway.adapters.anthropic.event_frames import MEDIA_TYPE, FrameReader
-from headway.adapters.anthropic.failures import rejected, rejection_of
-from headway.adapters.anthropic.headers import report_of, retry_after
+from headway.adapters.anthropic.failures import refused, rejected, rejection_of
+from headway.adapters.anthropic.headers import report_of
 from headway.adapters.anthropic.observed import ObservedStream
 from headway.adapters.anthropic.readers import (
     BodyReader,
     EventReader,
     Reader,
-    failure_of_body,
     json_object,
     usage_of_body,
 )
@@ -96,7 +95,7 @@ class SchedulerMiddleware(Middleware):
         """The response and whether another attempt follows; raises what the SDK raised when none does."""
         token = self.token.current if self.token else STATIC
         try:
-            response = await call_next(request)
+            response = await _answer(request, call_next)
         except Exception as error:
             if await visit.finish(rejection_of(error, request=asked), last=not self._retries):
                 return None, True
@@ -126,13 +125,10 @@ class SchedulerMiddleware(Middleware):
         report = report_of(asked, raw.headers)
         request_id = raw.headers.get("request-id")
         if not raw.is_success:
-            if not raw.is_closed:
-                await raw.aread()
-            wait = retry_after(raw.headers, datetime.now(UTC))
-            failure = failure_of_body(raw.status_code, json_object(raw.content), request_id, wait)
+            rejection = refused(raw, json_object(raw.content), asked)
             if self.token is not None:
-                failure = self.token.judge(token, failure)
-            return await visit.finish(Rejection(failure, report), last=not self._retries)
+                rejection = replace(rejection, failure=self.token.judge(token, rejection.failure))
+            return await visit.finish(rejection, last=not self._retries)
         if self.token is not None:
             self.token.accept(token)
         if not raw.is_closed:
@@ -153,6 +149,20 @@ class SchedulerMiddleware(Middleware):
             bad = rejected(ErrorKind.MALFORMED, str(problem), report, status=200, request_id=request_id)
             return await visit.finish(bad, last=not self._retries)
         return await visit.finish(_reply(usage, raw, report))
+
+
+async def _answer(request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+    """The response; an error's has been read to its end, for its body says what it means."""
+    response = await call_next(request)
+    raw: httpx2.Response | None = getattr(response, "http_response", None)
+    if raw is not None and not raw.is_success and not raw.is_closed:
+        try:
+            await raw.aread()
+        except httpx2.TimeoutException as error:
+            raise anthropic.APITimeoutError(raw.request) from error
+        except httpx2.RequestError as error:
+            raise anthropic.APIConnectionError(request=raw.request) from error
+    return response
 
 
 def _named(request: APIRequest) -> dict[str, object]:
