@@ -117,3 +117,13 @@ async def test_an_answer_without_a_stop_reason_was_cut_off() -> None:
     assert caught.value.failure.kind is ErrorKind.STREAM_CUT
     assert caught.value.partial is not None
     assert caught.value.partial.content[0].text == "Hi"  # type: ignore[union-attr]
+
+
+async def test_tool_input_that_is_no_json_is_a_failure_that_quotes_nothing() -> None:
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look_up", "input": {}}
+    begin = {"type": "content_block_start", "index": 0, "content_block": call}
+    bad = change(0, type="input_json_delta", partial_json='{"secret": }}')
+    with pytest.raises(JobFailedError, match="the input of a tool call is not JSON") as caught:
+        await read(on_the_wire(START, begin, bad, CLOSE, DELTA, STOP))
+    assert caught.value.failure.kind is ErrorKind.MALFORMED
+    assert "secret" not in str(caught.value)

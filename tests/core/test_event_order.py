@@ -32,6 +32,8 @@ def test_what_the_api_sends_is_in_order() -> None:
         (WHOLE[4:], "message_delta before message_start"),
         ([*WHOLE[:3], WHOLE[0]], "a second message_start"),
         ([WHOLE[0], WHOLE[2]], "content_block_delta for block 0, which has not started"),
+        ([*WHOLE[:3], WHOLE[1]], "a second start of block 0"),
+        ([*WHOLE[:4], WHOLE[2]], "content_block_delta for block 0, which has ended"),
         (
             [*WHOLE[:3], Piece("content_block_stop", 1)],
             "content_block_stop for block 1, which has not started",

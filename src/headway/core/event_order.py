@@ -15,6 +15,7 @@ class EventOrder:
     def __init__(self) -> None:
         self._started = False
         self._blocks: set[int] = set()
+        self._open: set[int] = set()
 
     def fault(self, piece: Piece) -> str | None:
         """What is wrong with this event in this place; ``None``: nothing. Unknown events may come anywhere."""
@@ -22,11 +23,17 @@ class EventOrder:
             case "message_start":
                 again, self._started = self._started, True
                 return "a second message_start" if again else None
+            case "content_block_start" if piece.index in self._blocks:
+                return f"a second start of block {piece.index}"
             case "content_block_start":
                 self._blocks.add(piece.index)
-            case "content_block_delta" | "content_block_stop" if piece.index not in self._blocks:
-                return f"{piece.type} for block {piece.index}, which has not started"
-            case "content_block_delta" | "content_block_stop" | "message_delta" | "message_stop":
+                self._open.add(piece.index)
+            case "content_block_delta" | "content_block_stop" if piece.index not in self._open:
+                state = "ended" if piece.index in self._blocks else "not started"
+                return f"{piece.type} for block {piece.index}, which has {state}"
+            case "content_block_stop":
+                self._open.remove(piece.index)
+            case "content_block_delta" | "message_delta" | "message_stop":
                 pass
             case _:
                 return None

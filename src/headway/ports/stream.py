@@ -60,6 +60,10 @@ class StreamSource(Protocol):
         its index on. Raises `JobFailedError` and `JobCancelledError`."""
         ...
 
+    async def refuse(self, fault: str) -> None:
+        """What `next` gave makes no message: the attempt has failed with it, and another one may go on."""
+        ...
+
     async def aclose(self) -> None:
         """Nobody reads on."""
         ...

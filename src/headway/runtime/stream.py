@@ -99,6 +99,11 @@ class AnswerStream:
                 await self._complete()
             return piece
 
+    async def refuse(self, fault: str) -> None:
+        """What was shown last makes no message: the attempt is treated as one that broke there."""
+        with self._alone():
+            await self._recover(Rejection(failure_of(ErrorKind.MALFORMED, fault)))
+
     async def aclose(self) -> None:
         """Nobody reads on: what is not finished ends as cancelled, and is paid for as far as it came."""
         if self._over:

@@ -57,7 +57,13 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
             piece = await self._source.next()
             if piece is None:
                 raise StopAsyncIteration
-            self._take_in(piece)
+            try:
+                self._take_in(piece)
+            except ValueError:
+                if piece.type != "content_block_delta":
+                    raise  # a structured output that does not fit its type: the SDK's own complaint
+                # The SDK's error would quote the answer, and the whole stream would be lost with it.
+                await self._source.refuse("the input of a tool call is not JSON")
         return self._events.popleft()
 
     async def get_final_message(self) -> ParsedMessage[T]:
