@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given, settings
@@ -62,3 +64,45 @@ def test_placing_never_crashes(bodies: list[dict[str, Any]]) -> None:
 def test_checking_a_batch_never_crashes(items: list[Any]) -> None:
     for finding in check_batch(items):
         assert finding.path.startswith("requests")
+
+
+BASE64 = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+RICH = ask(
+    model="claude-opus-4-5",
+    system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral", "ttl": "1h"}}],
+    tools=[{"name": "f", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}}],
+    tool_choice={"type": "tool", "name": "f"},
+    thinking={"type": "enabled", "budget_tokens": 2000},
+    messages=[
+        {"role": "user", "content": [{"type": "image", "source": BASE64}, {"type": "text", "text": "Look."}]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "…", "signature": "s"},
+                {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}},
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {}, "caller": {"tool_id": "s1"}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [BASE64]}]},
+        {"role": "system", "content": [{"type": "text", "text": "Be brief."}], "output_config": {}},
+        {"role": "assistant", "content": "It "},
+    ],
+)
+
+
+def _spoilt(value: Any) -> Iterator[Any]:
+    """The value with an object that does not belong there in every place of it."""
+    yield {"not": ["this"]}
+    places = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for place, inner in places:
+        for spoilt in _spoilt(inner):
+            outer = copy.copy(value)
+            outer[place] = spoilt
+            yield outer
+
+
+def test_no_place_of_a_conversation_is_taken_on_trust() -> None:
+    for body in (spoilt for spoilt in _spoilt(RICH) if "messages" in spoilt):
+        check(body, facts_for(body))
+        with contextlib.suppress(UnrepairableError):
+            mend(body)

@@ -94,7 +94,7 @@ class Pairing:
                 self._remove(place, Fault(place.path, problem, "Send both or neither.", block.get("type")))
         if _goes_on([pair for pair in turn.blocks if pair[0] not in self._removed], after):
             return
-        callers = {_caller(block) for _, block in turn.of_type("tool_use")}
+        callers = {str(_caller(block)) for _, block in turn.of_type("tool_use")}
         for place, block in turn.of_type(*SERVER_USES):
             if str(block.get("id")) not in answered:
                 fatal = str(block.get("id")) in callers

@@ -35,7 +35,8 @@ def renamed_ids(turns: list[Turn]) -> tuple[dict[Place, Block], list[Fault]]:
                 seen.add(old)
                 continue
             new = next(name for name in _candidates(old) if name not in taken)
-            problem = "tool call ids must be unique" if old in seen else "this is no valid tool call id"
+            again = isinstance(old, str) and old in seen
+            problem = "tool call ids must be unique" if again else "this is no valid tool call id"
             taken.add(new)
             seen.add(new)
             faults.append(Fault(f"{place.path}.id", problem, _UNIQUE, old, new))

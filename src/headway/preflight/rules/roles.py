@@ -61,7 +61,7 @@ def _shape(index: int, message: Message) -> Iterator[tuple[Message, Fault]]:
         )
         return
     role = message.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         name = role.strip().lower() if isinstance(role, str) else ""
         meant = name if name in _ROLES else _ALIASES.get(name)
         remedy = (
