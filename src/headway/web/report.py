@@ -34,6 +34,10 @@ def report_of(status: Status) -> dict[str, object]:
         "cost_unknown": status.cost_unknown,
         "spend": None if status.spend is None else asdict(status.spend),
         "halted": None if status.halted is None else _failure(status.halted),
+        "dead": [
+            {"scope": dead.scope.value, "name": dead.name, **_failure(failure)}
+            for dead, failure in status.dead.items()
+        ],
         "budgets": _budgets(status.budgets),
         "failures": [
             {"seconds_ago": status.at - seen.at, "final": seen.final, **_failure(seen.failure)}
