@@ -264,14 +264,16 @@ async def test_only_the_paths_that_were_named() -> None:
     app = application(
         scheduler,
         Route("/paid", ask),
-        Route("/other", ask),
+        Route("/paid-for", ask),
         middleware=[Middleware(headway.web.CancelOnDisconnect, paths=["/paid"])],
     )
     async with served(app) as client:
-        await leave(client, "/other", lambda: scheduler.status().in_flight == 1)
+        await leave(client, "/paid-for", lambda: scheduler.status().in_flight == 1)
         await until(lambda: scheduler.status().succeeded == 1)
         await leave(client, "/paid", lambda: scheduler.status().in_flight == 1)
         await until(lambda: scheduler.status().cancelled == 1)
+    with pytest.raises(TypeError, match="a list of paths"):
+        headway.web.CancelOnDisconnect(app, paths="/paid")
 
 
 async def test_until_disconnect() -> None:
@@ -493,6 +495,20 @@ async def test_the_page_is_one_file_that_runs_only_itself() -> None:
         text = await answer.text()
         assert "http" not in text.replace("http-equiv", "")
         assert "innerHTML" not in text
+
+
+async def test_the_figures_name_what_is_not_sent_to() -> None:
+    transport = ScriptedTransport(lambda _: refusal(404, "not_found_error", message="model: gone"))
+    app = application(scripted(transport), Route("/ask", ask), *headway.web.status_routes())
+    async with served(app) as client:
+        async with client.get("/ask"):
+            pass
+        async with client.get("/headway/status") as answer:
+            seen = await answer.json()
+    assert seen["halted"] is None
+    assert [(dead["scope"], dead["name"], dead["kind"]) for dead in seen["dead"]] == [
+        ("model", "claude-sonnet-5-5", "not_found")
+    ]
 
 
 async def test_the_figures_are_json_whatever_they_are(api: FakeAPI) -> None:

@@ -56,12 +56,14 @@ class CancelOnDisconnect:
     """
 
     def __init__(self, app: ASGIApp, *, paths: Sequence[str] = ("/",)) -> None:
+        if isinstance(paths, str):
+            raise TypeError(f"CancelOnDisconnect takes a list of paths: paths=[{paths!r}]")
         self._app = app
         self._paths = tuple(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http" or not scope["path"].startswith(self._paths):
+        if scope["type"] != "http" or not self._covers(scope["path"]):
             await self._app(scope, receive, send)
             return
         watch = _Watch(receive, send)
@@ -76,6 +78,9 @@ class CancelOnDisconnect:
         watch.close()
         for error in errors:
             raise error
+
+    def _covers(self, path: str) -> bool:
+        return any(path == own or path.startswith(own.rstrip("/") + "/") for own in self._paths)
 
 
 class _Watch:
