@@ -60,4 +60,4 @@ def unbound(body: Body, rule: str, edited: Iterable[str]) -> Mended:
 
 
 def _is_thinking(block: object) -> bool:
-    return as_object(block).get("type") in THINKING
+    return str(as_object(block).get("type")) in THINKING

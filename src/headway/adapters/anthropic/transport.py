@@ -219,7 +219,7 @@ class AnthropicTransport:
         """The Message Batches API through the same client; ``pace`` if others keep it too."""
         from headway.adapters.anthropic.batches import AnthropicBatches
 
-        return AnthropicBatches(self._client, pace=pace, token=self._token)
+        return AnthropicBatches(self._client, pace=pace or self._pace, token=self._token)
 
     async def aclose(self) -> None:
         """Close the client if it was made for this transport."""
