@@ -26,11 +26,13 @@ ANSWERS = {
     "cut off": answer("max_tokens", CALL),
     "overflow": refusal(400, "invalid_request_error", message="prompt is too long"),
     "413": refusal(413, "request_too_large"),
-    "404": refusal(404, "not_found_error", message=f"model: {MODEL}"),
+    "404": refusal(404, "not_found_error", message="model: gone"),
     "529": refusal(529, "overloaded_error"),
     "500": refusal(500, "api_error"),
     "lost": lost(ErrorKind.DISCONNECTED),
 }
+OWN = (None, FollowUp(), FollowUp(fallback_models=(THIRD,)))
+"""Of single jobs: the scheduler's, none to another model, one of its own."""
 ENDS = {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED}
 
 
@@ -55,7 +57,10 @@ async def history(
             flow=Flow(max_in_flight=3), repair=RepairPolicy("repair"),
             follow_up=FollowUp(continue_paused=2, fallback_models=(OTHER, THIRD), overload_patience=5),
         ) as scheduler:  # fmt: skip
-            jobs = [scheduler.submit(prompt, deadline=deadline) for prompt, deadline in prompts]
+            jobs = [
+                scheduler.submit(prompt, deadline=deadline, model=(MODEL, OTHER)[n % 2], follow_up=OWN[n % 3])
+                for n, (prompt, deadline) in enumerate(prompts)
+            ]
             for job in jobs:
                 job.add_done_callback(outcomes.append)  # type: ignore[arg-type]
             try:
