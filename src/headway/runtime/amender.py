@@ -6,7 +6,8 @@ the size and the budget of what is sent now.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ class Amender:
         self._keys = keys
         self._overloads = Overloads()
         self._workbench = Workbench(inspector, policies.tools, policies.count)
-        self.mender = Mender(self._workbench.mend, done=self._obey, expire=hooks.expire)
+        self.mender = Mender(self._mend, done=self._obey, expire=hooks.expire)
 
     def enter(self, job: Job[Message], stored: Amendment | None) -> None:
         """A new job goes to the queue, mended first where that was asked for.
@@ -166,40 +167,52 @@ class Amender:
 
     def escape(self, job: Job[Message], failure: Failure, overloaded: float = 0.0) -> bool:
         """Make it a job of the next model that it names, if its own has failed so; to be queued by the caller."""
-        policy = self._follow_up_of(job)
-        if policy is None or job.interrupt is not None:
-            return False
-        model = after_failure(policy, job.record, failure, overloaded)
-        if model is None:
-            return False
-        self._send_elsewhere(job, model, failure, loop_time())
-        return True
+        model = self._next_model(job, failure, overloaded)
+        if model is not None:
+            self._take(job, self._elsewhere(job, model, failure))
+        return model is not None
 
-    def moves_on(self, job: Job[Message], failure: Failure | None) -> bool:
-        """Queue it for the next model that it names, if its own has failed so."""
-        moved = failure is not None and self.escape(job, failure)
-        if moved:
-            self._hooks.requeue(job)
-        return moved
+    def left_behind(self, jobs: Sequence[Job[Message]], failure: Failure) -> list[Job[Message]]:
+        """Of jobs taken out of the queue those that name no other model. The others get their requests for theirs
+        where jobs are mended, a few at a time: there may be a hundred thousand."""
+        left: list[Job[Message]] = []
+        for job in jobs:
+            if self._next_model(job, failure) is None:
+                left.append(job)
+            else:
+                self.mender.put(job, failure)
+        return left
 
     def _evacuate(self, key: BudgetKey, failure: Failure, overloaded: float) -> None:
         """Jobs behind an open circuit never hear a 529 themselves."""
-        now = loop_time()
-        if not self._overloads.sweep(key, now):
+        if not self._overloads.sweep(key, loop_time()):
             return
         for job in self._roster.waiting_for(key):
-            policy = self._follow_up_of(job)
-            if policy is None or not policy.fallback_models:
-                continue
-            other = after_failure(policy, job.record, failure, overloaded)
-            if other is not None and self._dispatcher.discard(job):
-                self._send_elsewhere(job, other, failure, now)
-                self._hooks.requeue(job)
+            if self._next_model(job, failure, overloaded) and self._dispatcher.discard(job):
+                self.mender.put(job, failure)
 
-    def _send_elsewhere(self, job: Job[Message], model: str, failure: Failure, now: float) -> None:
+    def _next_model(self, job: Job[Message], failure: Failure, overloaded: float = 0.0) -> str | None:
+        policy = self._follow_up_of(job)
+        if policy is None or not policy.fallback_models or job.interrupt is not None:
+            return None
+        return after_failure(policy, job.record, failure, overloaded)
+
+    async def _mend(self, job: Job[Message], failure: Failure | None) -> JobEvent:
+        """What becomes of a job that was set aside: another request for another model, or what tools make of it."""
+        # A job with a 529 is only here because its model has been overloaded for long enough.
+        model = None if failure is None else self._next_model(job, failure, math.inf)
+        if failure is not None and model is not None:
+            return self._elsewhere(job, model, failure)
+        return await self._workbench.mend(job, failure)
+
+    def _elsewhere(self, job: Job[Message], model: str, failure: Failure) -> Rerouted:
         reason = "the model does not exist" if failure.kind is ErrorKind.NOT_FOUND else "overloaded for long"
         params, changes = self._fitted(job, *rerouted(job.record, model, reason))
-        self._recorder.note(job, Rerouted(now, params, changes, failure))
+        return Rerouted(loop_time(), params, changes, failure)
+
+    def _take(self, job: Job[Message], event: Repaired | Rerouted) -> None:
+        """The job has another request."""
+        self._recorder.note(job, event)
         self._refit(job)
 
     def _fitted(
@@ -213,12 +226,11 @@ class Amender:
 
     async def _obey(self, job: Job[Message], event: JobEvent) -> None:
         """A repair is over: the job is queued with its new request, or ends."""
-        if not isinstance(event, Repaired):
+        if not isinstance(event, Repaired | Rerouted):
             await self._hooks.finish(job, event)
             return
         if event.changes:
-            self._recorder.note(job, event)
-            self._refit(job)
+            self._take(job, event)
         self._hooks.requeue(job)
 
     async def _go_on(self, job: Job[Message]) -> None:

@@ -259,7 +259,7 @@ class Engine:
     def _empty(self, dead: DeadScope) -> list[Job[Message]]:
         if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
             waiting = self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
-            return [job for job in waiting if not self._amender.moves_on(job, self.outages.failure_for(job))]
+            return self._amender.left_behind(waiting, self.outages.scopes.failures[dead])
         waiting = self.dispatcher.clear() + self.mender.stop()
         return waiting + (self._intake.clear() if self._intake else [])
 
