@@ -209,10 +209,10 @@ class Job(Generic[MessageT]):
         self, callback: Callable[[Outcome[MessageT]], None], *, observe: bool = True
     ) -> None:
         """Call ``callback`` with the outcome, in the loop, when the job ends (at once if it has). Unless
-        ``observe`` is false, a failure counts as noticed and is not logged any more."""
+        ``observe`` is false, a failure counts as noticed and is not logged any more. What it raises is logged."""
         self._observed = self._observed or observe
         if self._outcome is not None:
-            callback(self._outcome)
+            self._tell(callback, self._outcome)
         else:
             self.require_home()
             self._callbacks.append(callback)
@@ -236,7 +236,14 @@ class Job(Generic[MessageT]):
             self._done.set()
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
+            self._tell(callback, outcome)
+
+    def _tell(self, callback: Callable[[Outcome[MessageT]], None], outcome: Outcome[MessageT]) -> None:
+        """A callback that fails must not keep this job, or the others that end with it, from their end."""
+        try:
             callback(outcome)
+        except Exception:
+            log.exception("a done callback of job %s failed", outcome.key)
 
     def __repr__(self) -> str:
         return f"<Job {self.key} {self.state.value}>"
