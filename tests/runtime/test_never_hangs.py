@@ -10,9 +10,22 @@ import anyio
 import httpx2
 import pytest
 
-from headway import ErrorKind, JobState, Limits, RequestError, Scheduler, SchedulerClosedError
+from headway import (
+    ErrorKind,
+    Flow,
+    JobState,
+    JournalError,
+    Limits,
+    RequestError,
+    Scheduler,
+    SchedulerClosedError,
+)
 from headway.adapters.memory import MemoryBudgets
-from headway.testing.transport import ScriptedTransport
+from headway.adapters.sqlite import SQLiteJournal
+from headway.core.events import JobEvent
+from headway.core.job import JobRecord
+from headway.core.outcome import Ending
+from headway.testing.transport import ScriptedTransport, refusal
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +78,42 @@ async def test_call_options_need_not_be_json(tmp_path: Path) -> None:
     with anyio.fail_after(60):
         async with scheduler(journal=tmp_path / "j") as s:
             await s.submit("x", key="a", timeout=httpx2.Timeout(5.0))
+
+
+class FullDisk(SQLiteJournal):
+    """From some moment on nothing can be written."""
+
+    full = False
+
+    async def write(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        if self.full:
+            raise JournalError("disk full")
+        await super().write(record, event, ending)
+
+    def append(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        if self.full:
+            raise JournalError("disk full")
+        super().append(record, event, ending)
+
+
+async def test_a_full_disk_ends_the_jobs_that_wait_for_a_retry_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Their parking is noted in the journal, which fails: they and all behind them must end all the same."""
+    journal = FullDisk(tmp_path / "journal")
+    transport = ScriptedTransport(lambda sent: refusal(500, "api_error"), latency=0.0)
+    with anyio.fail_after(60):
+        async with Scheduler(
+            model="m", max_tokens=8, transport=transport, journal=journal, flow=Flow(max_in_flight=2)
+        ) as s:
+            jobs = [s.submit(str(number)) for number in range(6)]
+            while s.status().waiting < 2:
+                await anyio.sleep(0.01)
+            journal.full = True
+            outcomes = [await job.outcome() for job in jobs]
+    assert all(outcome.resumable for outcome in outcomes)
+    assert {outcome.failure.kind for outcome in outcomes if outcome.failure} == {ErrorKind.JOURNAL}
+    assert caplog.text.count("the journal has failed: disk full") == 1
 
 
 def test_another_event_loop_of_the_same_thread_is_refused() -> None:

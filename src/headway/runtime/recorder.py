@@ -16,6 +16,7 @@ from headway.core.alert import Alert
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord, advance
 from headway.core.outcome import Ending, ending_of
+from headway.errors import JournalError
 from headway.ports import AlertSink, EventSink, Journal
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Recorder:
         self._journal = journal
         self._sinks = tuple(sink for sink in sinks if isinstance(sink, EventSink))
         self._alert_sinks = tuple(sink for sink in sinks if isinstance(sink, AlertSink))
+        self._failed = False
 
     async def commit(self, job: Job[Message], event: JobEvent) -> Ending | None:
         """Apply an event, durable on return; gives the ending if it brought one.
@@ -49,11 +51,19 @@ class Recorder:
         return ending
 
     def note(self, job: Job[Message], event: JobEvent, *, durable: bool = True) -> Ending | None:
-        """Apply an event without waiting for the disk: for what a crash may forget."""
+        """Apply an event without waiting for the disk: for what a crash may forget.
+
+        A journal that has failed keeps no job from its end: the next `commit` raises, so nothing more is sent.
+        """
         record = advance(job.record, event)
         ending = ending_of(record, event)
         if self._journal is not None and durable and job.guest is None:
-            self._journal.append(record, event, ending)
+            try:
+                self._journal.append(record, event, ending)
+            except JournalError as error:
+                if not self._failed:
+                    log.error("the journal has failed: %s", error)  # noqa: TRY400 - the text says it all
+                self._failed = True
         self._publish(job, record, event)
         return ending
 
