@@ -160,6 +160,22 @@ async def test_tenants_share() -> None:
             await job
 
 
+async def test_models_share_the_slots() -> None:
+    """Each model has a queue of its own: the first one must not take every slot that falls free."""
+    transport = ScriptedTransport(latency=1, connections=2)
+    async with scheduler(transport) as s:
+        first = [s.submit(str(i)) for i in range(100)]
+        await anyio.sleep(0.5)
+        other = [s.submit(f"other {i}", model="claude-haiku-5-5") for i in range(10)]
+        await s.submit("now", model="claude-opus-5-5", priority=Priority.INTERACTIVE)
+        assert anyio.current_time() == pytest.approx(2), "the next slot is hers"
+        for job in other:
+            await job
+        assert anyio.current_time() <= 13, "ten jobs of the other model at half the speed of two a second"
+        for job in first:
+            await job
+
+
 async def test_weights_are_shares() -> None:
     transport = ScriptedTransport(latency=1, connections=3)
     async with scheduler(transport, flow=Flow(weights={"gold": 2.0})) as s:

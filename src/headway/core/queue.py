@@ -92,16 +92,7 @@ class FairQueue(Generic[T]):
 
     def pop(self, now: float) -> Entry[T] | None:
         """Take the job that goes next, or ``None`` when none is due."""
-        self._mature(now)
-        best: Priority | None = None
-        best_rank = 0.0
-        for priority in Priority:
-            head = self._head(priority)
-            if head is None:
-                continue
-            rank = priority - (now - max(head.pushed, self._served[priority])) / AGEING
-            if best is None or rank < best_rank:
-                best, best_rank = priority, rank
+        _, best = self._best(now)
         if best is None:
             return None
         entry = heapq.heappop(self._ready[best])
@@ -125,6 +116,9 @@ class FairQueue(Generic[T]):
     def shelved(self, shelf: Hashable = None) -> int:
         """Jobs that wait on this shelf, or on all (some may have just been taken out)."""
         return self._shelves.count(shelf)
+    def rank(self, now: float) -> float:
+        """How late in line its next job is among those of other queues; infinite when none is due."""
+        return self._best(now)[0]
 
     def discard(self, entry: Entry[T]) -> bool:
         """Take a job out wherever it is; true if it was queued. The place in the heap is left to be skipped."""
@@ -170,8 +164,7 @@ class FairQueue(Generic[T]):
             self._unmark(heapq.heappop(self._later)[2])
         while self._deadlines and not self._deadlines[0][2].queued:
             heapq.heappop(self._deadlines)[2].timed = False
-        times = [heap[0][0] for heap in (self._later, self._deadlines) if heap]
-        return min(times, default=None)
+        return min((heap[0][0] for heap in (self._later, self._deadlines) if heap), default=None)
 
     def long_jobs_first(self, running: int) -> None:
         """Near the end, with ``running`` jobs under way, let long jobs go first within their tenant's turns."""
@@ -214,8 +207,7 @@ class FairQueue(Generic[T]):
 
     def _prune(self, priority: Priority) -> None:
         """A finish tag behind the virtual time says nothing any more: memory follows the tenants that wait."""
-        virtual = self._virtual[priority]
-        flows = {name: tag for name, tag in self._finish[priority].items() if tag > virtual}
+        flows = {name: tag for name, tag in self._finish[priority].items() if tag > self._virtual[priority]}
         self._finish[priority] = flows
         self._prune_at[priority] = 2 * len(flows) + _TENANTS
 
@@ -239,6 +231,16 @@ class FairQueue(Generic[T]):
                 heapq.heappush(self._ready[entry.priority], entry)
             else:
                 self._unmark(entry)
+
+    def _best(self, now: float) -> tuple[float, Priority | None]:
+        """The class that goes next, and its rank: its number, less one for every `AGEING` without service."""
+        self._mature(now)
+        ranked = (
+            (priority - (now - max(head.pushed, served)) / AGEING, priority)
+            for priority, served in self._served.items()
+            if (head := self._head(priority)) is not None
+        )
+        return min(ranked, default=(math.inf, None))
 
     def _head(self, priority: Priority) -> Entry[T] | None:
         heap = self._ready[priority]

@@ -191,8 +191,9 @@ class Dispatcher:
 
     async def _round(self) -> float:
         """Start everything that may start now; returns when to look again."""
-        next_at = float("inf")
-        for lane in list(self._lanes.values()):
+        next_at, now = float("inf"), loop_time()
+        # Slots are shared: what falls free goes where priority and age say, not to the first lane every time.
+        for lane in sorted(self._lanes.values(), key=lambda lane: lane.queue.rank(now)):
             next_at = min(next_at, await self._serve(lane))
         return next_at
 
