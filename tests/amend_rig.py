@@ -105,7 +105,7 @@ class Painter:
         self.released: list[tuple[Change, ...]] = []
         self.at_work = 0
         self.most_at_work = 0
-        self.fault: Exception | None = None
+        self.fault: BaseException | None = None
 
     @property
     def name(self) -> str:

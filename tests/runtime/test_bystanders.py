@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
 import anyio
 import pytest
 
 from headway import Flow, JobState, Limits, Scheduler
+from headway.ports import Reply
 from headway.runtime.handle import Outcome
-from headway.testing.transport import ScriptedTransport
+from headway.testing.transport import ScriptedTransport, Sent, reply
 
 pytestmark = pytest.mark.anyio
 
@@ -36,3 +41,43 @@ async def test_a_callback_that_fails_is_logged_and_stops_nobody(caplog: pytest.L
     assert states == [JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.FAILED]
     assert len(seen) == 4
     assert caplog.text.count("a done callback of job") == 4
+
+
+def cancelled_future() -> asyncio.Future[NoReturn]:
+    """What is left of a lookup that several calls shared, once one of them was cancelled."""
+    future: asyncio.Future[NoReturn] = asyncio.get_running_loop().create_future()
+    future.cancel()
+    return future
+
+
+async def test_a_call_that_somebody_else_cancelled_is_made_again() -> None:
+    def script(sent: Sent) -> Reply:
+        if sent.text == "1" and sent.attempt == 1:
+            cancelled_future().result()
+        return reply()
+
+    with anyio.fail_after(100):
+        async with scheduler(ScriptedTransport(script)) as s:
+            jobs = [s.submit(str(number)) for number in range(3)]
+            outcomes = [await job.outcome() for job in jobs]
+    assert [(o.state, o.sends, o.maybe_billed) for o in outcomes] == [
+        (JobState.SUCCEEDED, 1, 0),
+        (JobState.SUCCEEDED, 2, 1),
+        (JobState.SUCCEEDED, 1, 0),
+    ]
+
+
+async def test_an_input_that_somebody_else_cancelled_ends_its_map_only() -> None:
+    async def inputs() -> AsyncIterator[str]:
+        yield "1"
+        await cancelled_future()
+
+    with anyio.fail_after(100):
+        async with scheduler(ScriptedTransport()) as s:
+            other = s.submit("other")
+            states: list[JobState] = []
+            with pytest.raises(RuntimeError, match="the input waited for was cancelled"):
+                async for outcome in s.map(inputs()):
+                    states.append(outcome.state)
+            assert states == [JobState.SUCCEEDED]
+            await other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 
@@ -245,10 +246,11 @@ async def test_a_tool_that_cannot_help_ends_the_job() -> None:
     [
         (UnrepairableError("it is a bomb"), ErrorKind.INVALID_REQUEST),
         (ZeroDivisionError("x"), ErrorKind.INTERNAL),
+        (asyncio.CancelledError("not of this task"), ErrorKind.INTERNAL),
     ],
 )
 async def test_a_tool_that_fails_fails_one_job(
-    images: Painter, fault: Exception, kind: ErrorKind, caplog: pytest.LogCaptureFixture
+    images: Painter, fault: BaseException, kind: ErrorKind, caplog: pytest.LogCaptureFixture
 ) -> None:
     images.fault = fault
     async with scheduler(ScriptedTransport(), repair=REPAIR, tools=[images]) as s:

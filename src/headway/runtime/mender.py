@@ -15,6 +15,7 @@ from headway.core.failure import Failure, failure_of
 from headway.core.queue import FairQueue
 from headway.core.queue_entry import Entry
 from headway.runtime.clock import loop_time
+from headway.runtime.fault import is_fault
 from headway.runtime.handle import Interrupt, Job
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ class Mender:
                 if job.interrupt is not None:
                     scope.cancel()
                 event = await self._mend(job, failure)
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             log.exception("a repair failed on job %s", job.key)
             text = f"a repair failed: {type(error).__name__}: {error}"
             event = Failed(loop_time(), failure_of(ErrorKind.INTERNAL, text))

@@ -12,6 +12,7 @@ from headway.core.error_kind import ErrorKind, Scope
 from headway.core.failure import Failure
 from headway.core.request import Request
 from headway.core.scopes import DeadScope, DeadScopes, scope_for
+from headway.runtime.fault import is_fault
 from headway.runtime.handle import Job
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ class Outages:
         dead = DeadScope(Scope.MODEL, request.model)
         try:
             failure = await self._advise(failure, request)
-        except Exception:  # the jobs in hand must end all the same
+        except BaseException as error:  # the jobs in hand must end all the same
+            if not is_fault(error):
+                raise
             log.exception("no advice on %s", dead)
         held = self._held.pop(dead, None)
         if held is not None:

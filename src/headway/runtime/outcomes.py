@@ -13,6 +13,7 @@ from anyio.lowlevel import checkpoint
 
 from headway.errors import SchedulerClosedError
 from headway.runtime.clock import running_loop
+from headway.runtime.fault import is_fault
 from headway.runtime.handle import Job, Outcome
 
 if TYPE_CHECKING:
@@ -148,8 +149,12 @@ async def _feed(requests: Iterable[object] | AsyncIterable[object], submit: Subm
                         await _room(window)
                         if count % 64 == 0:
                             await checkpoint()
-            except Exception as error:  # noqa: BLE001 - the input's own error belongs to the reader
-                window.error = error
+            except BaseException as error:
+                if not is_fault(error):
+                    raise
+                # The input's own error belongs to the reader; who is not cancelled is not told to be.
+                own = isinstance(error, Exception)
+                window.error = error if own else RuntimeError("what the input waited for was cancelled")
     except BaseException:  # the scheduler was closed around it, and somebody may still be reading
         window.error = SchedulerClosedError("the scheduler was closed before map() had read all of its input")
         raise

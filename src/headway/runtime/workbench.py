@@ -20,6 +20,7 @@ from headway.preflight.finding import Finding, Severity
 from headway.preflight.rule import Mended, UnrepairableError
 from headway.preflight.tool import Tool
 from headway.runtime.clock import loop_time
+from headway.runtime.fault import is_fault
 from headway.runtime.handle import Job
 from headway.runtime.inspector import Inspector, needs_tool
 from headway.runtime.policies import Count
@@ -134,7 +135,10 @@ class Workbench:
             for name in amendment.tools:
                 with anyio.move_on_after(RELEASE_SECONDS):
                     await self._tools(name).release(amendment.changes)
-        except Exception as error:  # noqa: BLE001 - the job has its outcome, this cannot change it
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            # The job has its outcome, this cannot change it.
             log.warning("a tool could not clean up after a job: %s", type(error).__name__)
 
 

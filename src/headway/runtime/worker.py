@@ -36,6 +36,7 @@ from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.desk import Amends, Desk
+from headway.runtime.fault import is_fault
 from headway.runtime.flow import Flow
 from headway.runtime.grants import end_grant
 from headway.runtime.handle import Interrupt, Job
@@ -146,7 +147,11 @@ class Worker:
             try:
                 on_headers = partial(self._hear, grant) if grant.scout else None
                 return await self._transport.send(request, streamed=_streamed(job), on_headers=on_headers)
-            except Exception as error:  # transports return failures; what they raise is a fault
+            except BaseException as error:  # transports return failures; what they raise is a fault
+                if not is_fault(error):
+                    raise
+                if isinstance(error, anyio.get_cancelled_exc_class()):
+                    return Rejection(failure_of(ErrorKind.DISCONNECTED, "the client's call was cancelled"))
                 log.exception("transport failed on job %s", job.key)
                 return Rejection(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
         return Rejection(failure_of(ErrorKind.ATTEMPT_TIMEOUT, f"no answer within {seconds:g} s"))
