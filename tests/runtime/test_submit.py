@@ -347,6 +347,14 @@ async def test_disconnects_count_as_maybe_billed() -> None:
         assert s.status().maybe_billed == 1
 
 
+async def test_the_last_attempt_before_a_deadline_counts_too() -> None:
+    """A gateway's 502 is retried after 1.5 s at least: too late for this job, but it may have been billed."""
+    async with scheduler(ScriptedTransport(lambda sent: refusal(502))) as s:
+        outcome = await s.submit("x", deadline=2).outcome()
+        assert outcome.state is JobState.EXPIRED
+        assert outcome.maybe_billed == s.status().maybe_billed == 1
+
+
 async def test_everything_sync_works_from_a_loop_callback() -> None:
     """Signal handlers, done callbacks and ``call_later`` run outside any task."""
     loop = asyncio.get_running_loop()

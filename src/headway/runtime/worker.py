@@ -229,7 +229,8 @@ class Worker:
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
-                    event = Failed(now, told, usage, cost) if last else _ending_event(job, told, usage, cost)
+                    sent = failure.row.maybe_billed  # `told` may be that the deadline comes before a retry
+                    event = Failed(now, told, usage, cost) if last else _ending_event(job, told, usage, cost, sent)
                     await self._conclude(job, event, None)
 
     def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
@@ -279,13 +280,11 @@ def _streamed(job: Job[Message]) -> bool:
     return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
 
 
-def _ending_event(
-    job: Job[Message], final: Failure, usage: Usage = NO_USAGE, cost: float | None = 0.0
-) -> JobEvent:
+def _ending_event(job: Job[Message], final: Failure, usage: Usage, cost: float | None, sent: bool) -> JobEvent:
     """No further attempt: out of time, good but stopped, or failed for good (and then it keeps the answer that it
-    had: no waiting brings a model back)."""
+    had: no waiting brings a model back). ``sent``: the last attempt may have been billed."""
     now = loop_time()
     if final.kind is ErrorKind.DEADLINE:
-        return Expired(now, final)
+        return Expired(now, final, sent)
     lost = job.record.amendment.held is not None and final.scope is Scope.MODEL
     return Parked(now, final) if final.resumable and not lost else Failed(now, final, usage, cost)
