@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -50,12 +51,22 @@ class Lifecycle:
     async def __aenter__(self) -> Self:
         if self._running is not None:
             raise SchedulerClosedError("this scheduler is open or was used already; make a new one")
+        async with AsyncExitStack() as opened:
+            self._running = await self._open(opened)
+            opened.pop_all()
+        return self
+
+    async def _open(self, opened: AsyncExitStack) -> Running:
+        """Open and start everything. What was ``opened`` is closed again if something later fails: a journal that
+        stayed locked would keep the next attempt out."""
         parts = self._parts
         transport = parts.transport()  # opens nothing before the first request
+        opened.push_async_callback(transport.aclose)
         catalog = (await catalog_for(parts.catalog, transport)).with_prices(parts.prices)
         follow_up = parts.follow_up and parts.follow_up.resolved(catalog.resolve)
         if self._parts.journal is not None:
             await self._parts.journal.open()
+            opened.push_async_callback(self._parts.journal.aclose)
         now = loop_time()
         tools = Toolbox(parts.tools, transport, parts.files)
         purse = purse_for(parts, catalog)
@@ -73,8 +84,7 @@ class Lifecycle:
             keys.limits = parts.limits
             parts.budgets.set_limits(parts.limits, now)
         group = await self._start(engine)
-        self._running = Running(engine, factory, group, transport, parts.budgets, catalog, purse)
-        return self
+        return Running(engine, factory, group, transport, parts.budgets, catalog, purse)
 
     async def _start(self, engine: Engine) -> TaskGroup:
         """Start all tasks, on behalf of the calling one."""

@@ -13,6 +13,7 @@ import pytest
 from headway import (
     ErrorKind,
     Flow,
+    FollowUp,
     JobState,
     JournalError,
     Limits,
@@ -114,6 +115,15 @@ async def test_a_full_disk_ends_the_jobs_that_wait_for_a_retry_too(
     assert all(outcome.resumable for outcome in outcomes)
     assert {outcome.failure.kind for outcome in outcomes if outcome.failure} == {ErrorKind.JOURNAL}
     assert caplog.text.count("the journal has failed: disk full") == 1
+
+
+async def test_a_scheduler_that_cannot_be_opened_leaves_nothing_locked(tmp_path: Path) -> None:
+    """A name that no model has is found out after the journal was opened."""
+    unknown = FollowUp(fallback_models=("newest:nonsense",))
+    with pytest.raises(RequestError, match="nonsense"):
+        await scheduler(journal=tmp_path / "j", follow_up=unknown).__aenter__()
+    async with scheduler(journal=tmp_path / "j") as s:
+        await s.submit("x")
 
 
 def test_another_event_loop_of_the_same_thread_is_refused() -> None:
