@@ -75,6 +75,16 @@ async def test_what_a_journal_cannot_hold_is_refused_at_the_call(tmp_path: Path)
             await good
 
 
+@pytest.mark.parametrize("option", [{"tenant": None}, {"tenant": 5}, {"key": 5}])
+async def test_what_is_no_name_is_refused_at_the_call(tmp_path: Path, option: dict[str, object]) -> None:
+    """In the journal's thread it would fail the whole group, and stop everything."""
+    async with scheduler(journal=tmp_path / "j") as s:
+        good = s.submit("x")
+        with pytest.raises(RequestError, match="must be a string"):
+            s.submit("y", **option)  # type: ignore[call-overload]
+        await good
+
+
 async def test_call_options_need_not_be_json(tmp_path: Path) -> None:
     with anyio.fail_after(60):
         async with scheduler(journal=tmp_path / "j") as s:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -39,7 +39,8 @@ class Intake:
         self._journal = journal
         self._accept = accept
         self._fail = fail
-        self._pending: deque[Job[Message]] = deque()
+        self._pending: OrderedDict[Job[Message], None] = OrderedDict()
+        """In order, and any of them is found at once: who cancels a hundred thousand must not wait."""
         self._wake = anyio.Event()
 
     def __len__(self) -> int:
@@ -47,7 +48,7 @@ class Intake:
 
     def put(self, job: Job[Message]) -> None:
         """A new job."""
-        self._pending.append(job)
+        self._pending[job] = None
         self._wake.set()
 
     def clear(self) -> list[Job[Message]]:
@@ -58,11 +59,9 @@ class Intake:
 
     def discard(self, job: Job[Message]) -> bool:
         """Take one out; false if it is past the intake."""
-        try:
-            self._pending.remove(job)
-        except ValueError:
-            return False
-        return True
+        waits = job in self._pending
+        self._pending.pop(job, None)
+        return waits
 
     async def run(self) -> None:
         """Enter jobs until cancelled."""
@@ -73,16 +72,18 @@ class Intake:
             await self._wake.wait()
 
     async def _enter(self) -> None:
-        wanted = _asked(self._pending[0])
+        wanted = _asked(next(iter(self._pending)))
         group: list[Job[Message]] = []
-        while self._pending and len(group) < GROUP and _asked(self._pending[0]) == wanted:
-            group.append(self._pending.popleft())
+        while self._pending and len(group) < GROUP and _asked(next(iter(self._pending))) == wanted:
+            group.append(self._pending.popitem(last=False)[0])
         known: Sequence[Stored | None] = ()
         try:
             with anyio.CancelScope(shield=True):
                 known = await self._journal.admit([job.record for job in group], **wanted)
         except Exception as error:
-            self._pending.extendleft(reversed(group))  # halting ends them with a reason
+            for job in reversed(group):  # halting ends them with a reason
+                self._pending[job] = None
+                self._pending.move_to_end(job, last=False)
             if not isinstance(error, JournalError):
                 raise
             self._fail(failure_of(ErrorKind.JOURNAL, str(error)))

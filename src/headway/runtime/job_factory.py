@@ -93,6 +93,9 @@ class JobFactory:
         seen: Inspected,
         account: str | None = None,
     ) -> Job[Message]:
+        for name, text in (("key", key), ("tenant", terms.tenant)):
+            if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise RequestError(name, f"must be a string, not {type(text).__name__}")
         deadline = terms.deadline
         if deadline is not None and not deadline > 0:
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
