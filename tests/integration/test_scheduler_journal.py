@@ -85,6 +85,23 @@ async def test_one_key_at_work_twice_is_one_job(tmp_path: Path) -> None:
     assert "another request" in outcome.failure.message
 
 
+async def test_a_job_may_be_cancelled_on_its_way_into_the_journal(tmp_path: Path) -> None:
+    transport = ScriptedTransport(latency=0)
+    async with scheduler(transport, tmp_path / "j") as s:
+        jobs = [s.submit(str(number), key=str(number)) for number in range(4)]
+        jobs[1].cancel()
+        jobs[3].cancel()
+        states = [(await job.outcome()).state for job in jobs]
+        assert states == [JobState.SUCCEEDED, JobState.CANCELLED] * 2
+        await s.submit("later", key="later")
+        async with s.map(map(str, range(10))) as outcomes:
+            async for _ in outcomes:
+                break  # some of the others are on their way
+        assert s.status().halted is None
+    async with SQLiteJournal(tmp_path / "j") as journal:
+        assert set(await journal.known(["0", "1", "2", "3"])) == {"0", "2"}
+
+
 async def test_a_key_of_an_earlier_run_with_another_request_is_refused(tmp_path: Path) -> None:
     async with scheduler(ScriptedTransport(latency=0), tmp_path / "j") as s:
         await s.submit("x", key="k")

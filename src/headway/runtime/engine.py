@@ -156,7 +156,11 @@ class Engine:
         if job.done() or job.interrupt is not None:
             return
         job.interrupt = Interrupt.CANCELLED
-        if job.scope is None and self._withdraw(job):
+        if self._intake is not None and self._intake.discard(job):  # the journal has not heard of it
+            ending = self._recorder.note(job, Cancelled(loop_time()), durable=False)
+            assert ending is not None
+            self.close(job, ending, None)
+        elif job.scope is None and self._withdraw(job):
             self._finish(job, Cancelled(loop_time()))
         else:
             self._cut(job)
@@ -171,8 +175,7 @@ class Engine:
 
     def _withdraw(self, job: Job[Message]) -> bool:
         """Take a job out wherever it waits."""
-        waits = self.dispatcher.discard(job) or self.mender.discard(job)
-        return waits or (self._intake is not None and self._intake.discard(job))
+        return self.dispatcher.discard(job) or self.mender.discard(job)
 
     def _expire(self, job: Job[Message], reason: str = PASSED) -> None:
         self._finish(job, Expired(loop_time(), failure_of(ErrorKind.DEADLINE, reason)))
