@@ -80,6 +80,8 @@ class Lifecycle:
         inspector, keys = engine.inspector, engine.budget_keys
         factory = JobFactory(parts.defaults, transport, engine.cancel, journalled, inspector, keys, catalog)
         factory.require_price = None if purse is None else purse.require_price
+        if journalled:
+            engine.roster.parked = factory.take_back
         if parts.limits is not None:
             keys.limits = parts.limits
             parts.budgets.set_limits(parts.limits, now)

@@ -73,6 +73,26 @@ async def test_equal_prompts_are_different_jobs_and_find_themselves_again(tmp_pa
         assert {(await s.submit("same").outcome()).key for _ in range(3)} == keys
 
 
+async def test_a_job_that_is_submitted_again_after_a_stop_is_the_same_job(tmp_path: Path) -> None:
+    """Under a second key both would be in the journal, and a later run would pay for the first again."""
+    broken = True
+    transport = ScriptedTransport(
+        lambda sent: refusal(401, "authentication_error") if broken else reply(), latency=0
+    )
+    texts = ["same", "same", "other"]
+    async with scheduler(transport, tmp_path / "j") as s:
+        first = [await job.outcome() for job in [s.submit(text) for text in texts]]
+        assert all(outcome.resumable for outcome in first)
+        broken = False
+        s.resume()
+        again = [await job.outcome() for job in [s.submit(text) for text in texts]]
+        assert [o.key for o in again] == [o.key for o in first]
+        assert (await s.submit("other").outcome()).key not in {o.key for o in first}, "it is finished"
+    async with scheduler(ScriptedTransport(latency=0), tmp_path / "j") as s:
+        assert all([(await s.submit(text).outcome()).restored for text in texts])
+        assert [job async for job in s.map([])] == [] and await s.recover() == []
+
+
 async def test_one_key_at_work_twice_is_one_job(tmp_path: Path) -> None:
     transport = ScriptedTransport(latency=0.01)
     async with scheduler(transport, tmp_path / "j") as s:

@@ -26,13 +26,29 @@ class IdSet:
 
     def add(self, key: str) -> bool:
         """Remember a key; false if it is there already."""
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        mark = int.from_bytes(digest, "little") or 1  # 0 is an empty slot
-        if not self._put(self._slots, mark):
+        if not self._put(self._slots, _mark(key)):
             return False
         self._count += 1
         if self._count > len(self._slots) * FULLEST:
             self._grow()
+        return True
+
+    def discard(self, key: str) -> bool:
+        """Forget a key; false if it was not there."""
+        slots, last, mark = self._slots, len(self._slots) - 1, _mark(key)
+        gap = mark & last
+        while slots[gap] != mark:
+            if not slots[gap]:
+                return False
+            gap = (gap + 1) & last
+        place = gap
+        while found := slots[
+            place := (place + 1) & last
+        ]:  # what it had pushed on moves back (TAOCP 3, 6.4 R)
+            if (place - found) & last >= (place - gap) & last:
+                slots[gap], gap = found, place
+        slots[gap] = 0
+        self._count -= 1
         return True
 
     def clear(self) -> None:
@@ -57,3 +73,8 @@ class IdSet:
             place = (place + 1) & last
         slots[place] = mark
         return True
+
+
+def _mark(key: str) -> int:
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1  # 0 is an empty slot

@@ -116,6 +116,7 @@ class FairQueue(Generic[T]):
     def shelved(self, shelf: Hashable = None) -> int:
         """Jobs that wait on this shelf, or on all (some may have just been taken out)."""
         return self._shelves.count(shelf)
+
     def rank(self, now: float) -> float:
         """How late in line its next job is among those of other queues; infinite when none is due."""
         return self._best(now)[0]

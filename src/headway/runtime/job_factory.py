@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from headway.core.cache_prefix import cache_prefixes
 from headway.core.catalog import BUILT_IN, Catalog
@@ -26,6 +27,10 @@ from headway.runtime.terms import Terms
 
 if TYPE_CHECKING:
     from anthropic.types import Message
+
+
+DIGITS: Final = 20
+"""Hexadecimal digits of the content in the key of a job without a name."""
 
 
 class JobFactory:
@@ -54,6 +59,8 @@ class JobFactory:
         """Of contents that came more than once: a million different ones fit in 16 to 32 bytes each."""
         self.require_price: Callable[[Request], None] | None = None
         """Under a spend cap: raises `RequestError` for a request whose price is unknown."""
+        self._returned: dict[str, list[int]] = {}
+        """Their numbers whose jobs ended resumably."""
 
     def make(
         self,
@@ -141,7 +148,20 @@ class JobFactory:
         """With a journal the same script run again must find its jobs: content and occurrence name them."""
         if guest or not self._journalled:
             return f"job-{number}"
-        digest = request.content_hash()[:20]
+        digest = request.content_hash()[:DIGITS]
+        if returned := self._returned.get(digest):
+            return f"{digest}-{heapq.heappop(returned)}"
         if not self._seen.add(digest):
             self._repeats[digest] += 1
         return f"{digest}-{self._repeats[digest] + 1 if digest in self._repeats else 1}"
+
+    def take_back(self, key: str) -> None:
+        """A job with this key ended resumably: when its content is submitted again, it is the same job. (Under
+        another key the journal would keep both, and a later run would send it once more.)"""
+        digest, _, number = key.partition("-")
+        if len(digest) != DIGITS or not number.isdecimal():
+            return  # a name of the caller's own
+        if digest in self._repeats:
+            heapq.heappush(self._returned.setdefault(digest, []), int(number))
+        else:
+            self._seen.discard(digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +22,8 @@ class Roster:
         self.running: set[Job[Message]] = set()
         self.cleaning: set[Job[Message]] = set()
         """Jobs that have ended, and whose tools still clean up."""
+        self.parked: Callable[[str], None] = lambda _: None
+        """Told the keys of jobs that ended resumably, before anybody hears of it."""
         self._first: dict[str, Job[Message]] = {}
         self._changed = anyio.Event()
 
@@ -46,6 +49,8 @@ class Roster:
         self.alive.discard(job)
         if self._first.get(job.key) is job:
             del self._first[job.key]
+        if outcome.resumable:
+            self.parked(job.key)
         job.resolve(outcome)
         self.notify()
 

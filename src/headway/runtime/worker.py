@@ -230,7 +230,11 @@ class Worker:
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
                     sent = failure.row.maybe_billed  # `told` may be that the deadline comes before a retry
-                    event = Failed(now, told, usage, cost) if last else _ending_event(job, told, usage, cost, sent=sent)
+                    event = (
+                        Failed(now, told, usage, cost)
+                        if last
+                        else _ending_event(job, told, usage, cost, sent=sent)
+                    )
                     await self._conclude(job, event, None)
 
     def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
@@ -281,7 +285,12 @@ def _streamed(job: Job[Message]) -> bool:
 
 
 def _ending_event(
-    job: Job[Message], final: Failure, usage: Usage = NO_USAGE, cost: float | None = 0.0, *, sent: bool = False
+    job: Job[Message],
+    final: Failure,
+    usage: Usage = NO_USAGE,
+    cost: float | None = 0.0,
+    *,
+    sent: bool = False,
 ) -> JobEvent:
     """No further attempt: out of time, good but stopped, or failed for good (and then it keeps the answer that it
     had: no waiting brings a model back). ``sent``: the last attempt may have been billed."""
