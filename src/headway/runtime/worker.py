@@ -230,11 +230,8 @@ class Worker:
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
                     sent = failure.row.maybe_billed  # `told` may be that the deadline comes before a retry
-                    event = (
-                        Failed(now, told, usage, cost)
-                        if last
-                        else _ending_event(job, told, usage, cost, sent=sent)
-                    )
+                    failed = Failed(now, told, usage, cost)
+                    event = failed if last else _ending_event(job, told, usage, cost, sent=sent)
                     await self._conclude(job, event, None)
 
     def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
