@@ -153,7 +153,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(shelf=st.sampled_from("xy"))
     def unshelve(self, shelf: str) -> None:
         waiting = self.of(shelf)
-        assert self.queue.shelved(shelf) >= len(waiting)
+        assert self.queue.shelves.count(shelf) >= len(waiting)
         assert {id(entry) for entry in self.queue.unshelve(shelf)} == {id(m.entry) for m in waiting}
         for m in waiting:
             m.where = "ready"
@@ -212,7 +212,7 @@ class QueueMachine(RuleBasedStateMachine):
         queued = [m for m in self.known if m.queued]
         assert len(self.queue) == len(queued)
         assert all(m.entry.queued == m.queued for m in self.known)
-        later = len(self.queue._later) + self.queue.shelved()
+        later = len(self.queue._later) + self.queue.shelves.count()
         for m in self.known:
             mates = [other.entry.cost for other in queued if mated(m, other)]
             ahead = self.queue.ahead(m.entry)

@@ -52,7 +52,7 @@ class FairQueue(Generic[T]):
         self._ready: dict[Priority, list[Entry[T]]] = {priority: [] for priority in Priority}
         self._later: list[tuple[float, int, Entry[T]]] = []
         self._deadlines: list[tuple[float, int, Entry[T]]] = []
-        self._shelves: Shelves[T] = Shelves()
+        self.shelves: Shelves[T] = Shelves()
         self._finish: dict[Priority, dict[str, float]] = {priority: {} for priority in Priority}
         self._virtual: dict[Priority, float] = dict.fromkeys(Priority, 0.0)
         self._served: dict[Priority, float] = dict.fromkeys(Priority, -math.inf)
@@ -84,7 +84,7 @@ class FairQueue(Generic[T]):
             entry.timed = True
             heapq.heappush(self._deadlines, (entry.deadline, entry.sequence, entry))
         if shelf is not None:
-            self._shelves.put(shelf, entry)
+            self.shelves.put(shelf, entry)
         elif entry.not_before > now:
             heapq.heappush(self._later, (entry.not_before, entry.sequence, entry))
         else:
@@ -105,17 +105,13 @@ class FairQueue(Generic[T]):
     def unshelve(self, shelf: Hashable) -> list[Entry[T]]:
         """What waited on this shelf may have its turn again, and is returned, first come first."""
         entries: list[Entry[T]] = []
-        for entry in self._shelves.empty(shelf):
+        for entry in self.shelves.empty(shelf):
             if entry.queued:
                 heapq.heappush(self._ready[entry.priority], entry)
                 entries.append(entry)
             else:
                 self._unmark(entry)
         return entries
-
-    def shelved(self, shelf: Hashable = None) -> int:
-        """Jobs that wait on this shelf, or on all (some may have just been taken out)."""
-        return self._shelves.count(shelf)
 
     def rank(self, now: float) -> float:
         """How late in line its next job is among those of other queues; infinite when none is due."""
@@ -187,7 +183,7 @@ class FairQueue(Generic[T]):
         """What is queued that a new job surely stands behind: its own tenant's jobs of its own priority. (Who
         else goes first is a matter of shares and age.)"""
         known = self.backlogs.of(entry.priority, entry.tenant)
-        waiting = len(self._later) + self._shelves.count()
+        waiting = len(self._later) + self.shelves.count()
         return known.less(waiting)  # they may be overtaken
 
     def waiting(self) -> int:
@@ -250,7 +246,7 @@ class FairQueue(Generic[T]):
         return heap[0] if heap else None
 
     def _all(self) -> Iterator[Entry[T]]:
-        for entries in (*self._ready.values(), self._shelves, [item[2] for item in self._later]):
+        for entries in (*self._ready.values(), self.shelves, [item[2] for item in self._later]):
             yield from entries
 
     def _refund(self, entry: Entry[T]) -> None:
@@ -269,7 +265,7 @@ class FairQueue(Generic[T]):
         for heap in self._ready.values():
             heap[:] = [entry for entry in heap if entry.queued]
             heapq.heapify(heap)
-        self._shelves.sweep()
+        self.shelves.sweep()
         self._later = [item for item in self._later if item[2].queued]
         heapq.heapify(self._later)
         self._marks = 0

@@ -70,7 +70,7 @@ class Lane:
         if shelf is None:
             return 0
         self.queue.push(job.entry, now, shelf)
-        return self.queue.shelved(shelf)
+        return self.queue.shelves.count(shelf)
 
     def hold(self, job: Job[Message], grant: Grant, now: float, news: Callable[[], None]) -> Grant:
         """The grant of a job that is sent now; ``news`` is called when others may be sent because of it."""
@@ -111,6 +111,6 @@ class Lane:
         """A retry falling due, a deadline, the end of a wait for others, or of the pause the budget asked for; all
         else wakes us."""
         event = self.queue.next_event(now)
-        next_at = self.warmth.next_event if self.queue.shelved() else float("inf")
+        next_at = self.warmth.next_event if self.queue.shelves.count() else float("inf")
         next_at = next_at if event is None else min(next_at, event)
         return min(next_at, self.wake_at) if self.wake_at > now and len(self.queue) else next_at

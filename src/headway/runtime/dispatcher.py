@@ -276,7 +276,7 @@ class Dispatcher:
             cost,
             now,
             interactive=job.record.priority is Priority.INTERACTIVE,
-            backlog=lane.queue.backlogs.all.less(lane.queue.shelved()),
+            backlog=lane.queue.backlogs.all.less(lane.queue.shelves.count()),
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
         )
         return await (ask() if self.till is None else self.till.reserve(job, ask))
