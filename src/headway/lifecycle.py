@@ -12,6 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from headway.core.account_limits import AccountLimits
+from headway.core.catalog import Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import failure_of
 from headway.core.limits import Limits
@@ -24,6 +25,7 @@ from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
 from headway.runtime.job_factory import JobFactory
 from headway.runtime.policies import Policies
+from headway.runtime.purse import Purse
 from headway.runtime.resident import Resident
 from headway.runtime.snapshot import status_of
 from headway.runtime.status import Status
@@ -69,9 +71,7 @@ class Lifecycle:
             opened.push_async_callback(self._parts.journal.aclose)
         now = loop_time()
         tools = Toolbox(parts.tools, transport, parts.files)
-        purse = purse_for(parts, catalog)
-        if purse is not None:
-            await purse.open()
+        purse = await self._open_purse(catalog)
         count = getattr(transport, "count_tokens", None)
         policies = Policies(parts.retry, parts.repair, follow_up, tools.get, catalog, purse, count)
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
@@ -87,6 +87,19 @@ class Lifecycle:
             parts.budgets.set_limits(parts.limits, now)
         group = await self._start(engine)
         return Running(engine, factory, group, transport, parts.budgets, catalog, purse)
+
+    async def _open_purse(self, catalog: Catalog) -> Purse | None:
+        """The money, and what the journal knows of it; a journal that cannot say is closed again."""
+        purse, journal = purse_for(self._parts, catalog), self._parts.journal
+        try:
+            if purse is not None:
+                await purse.open()
+        except BaseException:
+            if journal is not None:
+                with anyio.CancelScope(shield=True):
+                    await journal.aclose()
+            raise
+        return purse
 
     async def _start(self, engine: Engine) -> TaskGroup:
         """Start all tasks, on behalf of the calling one."""

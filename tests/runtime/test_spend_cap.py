@@ -18,12 +18,14 @@ from headway import (
     FollowUp,
     JobFailedError,
     JobState,
+    JournalError,
     Limits,
     Price,
     RequestError,
     RetryPolicy,
     Scheduler,
     SpendCap,
+    SQLiteJournal,
 )
 from headway.core.catalog import BUILT_IN, cost_of
 from headway.core.request import Request
@@ -265,6 +267,17 @@ async def test_a_crash_forgets_nothing_that_was_spent(
             known = spend.spent + spend.reserved
             s.abort()
     assert biller.billed <= usd
+
+
+async def test_a_journal_that_cannot_say_what_was_spent(tmp_path: Path) -> None:
+    path = tmp_path / "work.journal"
+    async with SQLiteJournal(path) as journal:
+        await journal.set_meta("spend", "nonsense")
+    with pytest.raises(JournalError, match="what was spent cannot be read"):
+        async with scheduler(ScriptedTransport(), SpendCap(1.0), journal=path):
+            pytest.fail("it was opened")
+    async with SQLiteJournal(path):  # it was closed again, and its lock is free
+        pass
 
 
 async def test_a_journal_must_keep_names() -> None:
