@@ -56,7 +56,7 @@ def test_no_history_exceeds_the_cap(cap: float, per: str, steps: list[tuple[str,
             billed += cost
             days[-1] += cost
         status = spend.status()
-        assert status.spent + status.reserved <= cap * (1 + 1e-12)
+        assert status.spent + status.reserved <= cap * (1 + 1e-14)
         assert status.spent == pytest.approx(billed if per == "run" else days[-1], abs=1e-9)
         assert spend.open == len(open_holds)
         assert 0 <= status.unanswered <= status.spent + 1e-9

@@ -105,7 +105,7 @@ def test_no_history_bills_more_than_the_cap(seed: int, usd: float, in_flight: in
                     job.cancel()
                 spend = s.status().spend
                 assert spend is not None
-                assert spend.spent + spend.reserved <= usd * (1 + 1e-12)
+                assert spend.spent + spend.reserved <= usd * (1 + 1e-14)
                 assert biller.billed <= spend.spent + spend.reserved + 1e-9
             for job in jobs:
                 outcome = await job.outcome()

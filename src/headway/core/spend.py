@@ -110,7 +110,7 @@ class Spend:
     def take(self, usd: float) -> Hold | None:
         """Reserve what an attempt may cost at most; ``None`` when the cap has no room for it now."""
         most = units(usd)
-        if self.spent + self._reserved + most > units(self.cap.usd):
+        if self.spent + self._reserved + most > _whole(self.cap.usd):
             return None
         self._reserved += most
         self.open += 1
@@ -142,6 +142,11 @@ class Spend:
             self._reserved / _UNITS,
             self.unanswered / _UNITS,
         )
+
+
+def _whole(usd: float) -> int:
+    """The same rounded down: a cap is not exceeded by a fraction either."""
+    return math.floor(round(usd * _UNITS, 3))
 
 
 def units(usd: float) -> int:
