@@ -8,7 +8,7 @@ import pytest
 from http_house import Open, Quick
 from pydantic import BaseModel, model_validator
 
-from headway import ErrorKind, JobFailedError, JobState, Scheduler
+from headway import ErrorKind, JobFailedError, JobState, Scheduler, SpendCap
 from headway.testing.fake_api import FakeAPI
 
 pytestmark = pytest.mark.anyio
@@ -54,11 +54,14 @@ async def test_misfits(
     house: Open, tmp_path: Path, policy: Quick, misfits: int, sends: int, fits: bool
 ) -> None:
     there = await house()
-    async with there.scheduler(retry=policy, journal=tmp_path / "j") as scheduler:
+    async with there.scheduler(
+        retry=policy, journal=tmp_path / "j", spend_cap=SpendCap(usd=1.0)
+    ) as scheduler:
         job = scheduler.submit("A city", output_format=picky(misfits), key="k")
         outcome = await job.outcome()
         assert (outcome.state is JobState.SUCCEEDED) == fits
         assert len(job.attempts) == sends and not outcome.maybe_billed
+        assert (spend := scheduler.status().spend) is not None and spend.spent == pytest.approx(outcome.cost)
         assert same(outcome, there.api, scheduler) and outcome.cost == pytest.approx(scheduler.status().cost)
         if fits:
             assert outcome.message is not None and outcome.message.parsed_output.name  # type: ignore[attr-defined]
