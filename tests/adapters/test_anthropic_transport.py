@@ -355,7 +355,6 @@ STREAMS = [
     (FaultRule(F.STREAM_EOF, after_events=0), K.STREAM_CUT, 200),
     (FaultRule(F.STREAM_EOF, after_events=10_000), K.STREAM_CUT, 200),  # all but message_stop
     (FaultRule(F.STREAM_EMPTY), K.STREAM_CUT, 200),
-    (FaultRule(F.STREAM_JSON), K.STREAM_CUT, 200),
     (FaultRule(F.STREAM_BAD_JSON), K.MALFORMED, 200),
     (FaultRule(F.STREAM_BAD_JSON, after_events=0), K.MALFORMED, 200),
     (FaultRule(F.BODY_HTML), K.STREAM_CUT, 200),

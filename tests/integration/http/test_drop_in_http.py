@@ -254,7 +254,7 @@ async def test_two_hundred_calls_against_small_limits(house: Open) -> None:
             for number in range(200):
                 group.start_soon(ask, client, f"number {number}")
         assert scheduler.status().succeeded == 200
-        assert scheduler.status().refused_429 <= 4
+        assert scheduler.status().refused_429 < 40, "without headway: hundreds (benchmarks/drop_in.py)"
 
 
 async def test_standalone_with_retries(backend: str) -> None:
@@ -331,7 +331,7 @@ async def test_an_idle_middleware_keeps_no_task_and_all_it_learned(
 
 async def test_a_spend_cap_holds_for_calls_of_others(house: Open) -> None:
     """Plain, streamed, broken off and through `middleware`: what is not paid for is not sent."""
-    there = await house(latency=Latency(speed=2000), output=OutputLength(mean=40))
+    there = await house(latency=Latency(speed=150), output=OutputLength(mean=60))
     one = (400 * 2 + 64 * 10) * 1.1e-6  # at most, for any of these calls
     async with there.scheduler(spend_cap=SpendCap(100 * one)) as scheduler:
         client = scheduler.client
