@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.account_limits import AccountLimits, GroupLimits
     from headway.core.alert import Alert
+    from headway.core.batching import Batching
     from headway.core.catalog import Catalog
     from headway.core.change import Change
     from headway.core.cost_sheet import CostLine, Costs
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from headway.core.file_policy import FilePolicy
     from headway.core.follow_up import FollowUp
     from headway.core.job import Attempt, JobRecord, JobState, Priority
+    from headway.core.lane import Lane
     from headway.core.limits import Limits
     from headway.core.price import Price
     from headway.core.request import Request, RequestError
@@ -81,6 +83,7 @@ _HOME: Final[dict[str, str]] = {
     "Attempt": "core.job",
     "AuthenticationError": "errors",
     "BatchCallError": "errors",
+    "Batching": "core.batching",
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
@@ -110,6 +113,7 @@ _HOME: Final[dict[str, str]] = {
     "JournalError": "errors",
     "JournalLockedError": "errors",
     "JournalMismatchError": "errors",
+    "Lane": "core.lane",
     "Limits": "core.limits",
     "Money": "core.estimate",
     "NotSentError": "adapters.anthropic",
@@ -148,6 +152,7 @@ __all__ = [
     "Attempt",
     "AuthenticationError",
     "BatchCallError",
+    "Batching",
     "BillingError",
     "Catalog",
     "Ceiling",
@@ -177,6 +182,7 @@ __all__ = [
     "JournalError",
     "JournalLockedError",
     "JournalMismatchError",
+    "Lane",
     "Limits",
     "Money",
     "NotSentError",

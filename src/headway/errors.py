@@ -166,6 +166,8 @@ _CLASS: dict[ErrorKind, type[JobFailedError]] = {
     ErrorKind.DEADLINE: JobExpiredError,
     ErrorKind.STOPPED: StoppedError,
     ErrorKind.JOURNAL: StoppedError,
+    ErrorKind.BATCH_CANCELLED: StoppedError,
+    ErrorKind.BATCH_LOST: JobFailedError,
     ErrorKind.INTERNAL: JobFailedError,
 }
 """Kinds with a class of their own; for the others their row says whether it was tried again."""

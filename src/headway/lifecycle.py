@@ -73,7 +73,9 @@ class Lifecycle:
         tools = Toolbox(parts.tools, transport, parts.files)
         purse = await self._open_purse(catalog)
         count = getattr(transport, "count_tokens", None)
-        policies = Policies(parts.retry, parts.repair, follow_up, tools.get, catalog, purse, count)
+        policies = Policies(
+            parts.retry, parts.repair, follow_up, tools.get, catalog, purse, count, parts.batching
+        )
         sinks = parts.sinks if parts.courier is None else (*parts.sinks, parts.courier)
         engine = Engine(transport, parts.budgets, policies, parts.flow, parts.journal, sinks, now)
         journalled = parts.journal is not None
@@ -216,8 +218,10 @@ class Lifecycle:
         resumably. True if everything was finished in time."""
         engine = self._here().engine
         self._closing = True
+        engine.lanes.wake(ended=True)
         with anyio.move_on_after(timeout):
             await engine.roster.settled()
+            await engine.lanes.settled()
             return True
         self.abort()
         await self._unwind()
@@ -234,6 +238,7 @@ class Lifecycle:
         engine.halt(failure_of(ErrorKind.STOPPED, "the scheduler was stopped"))
         with anyio.move_on_after(grace):
             await engine.roster.settled(running_only=True)
+            await engine.lanes.settled()
             return
         self.abort()
         await self._unwind()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from headway.core.job import Priority
     from headway.preflight.policy import RepairPolicy
 
+LaneName = Literal["live", "batch", "auto"]
+"""By itself, in a message batch (half the price, within a day), or whichever does in time."""
+
 
 class MessageParams(TypedDict, total=False):
     """Parameters of ``AsyncAnthropic.messages.create`` (SDK 2.12), all optional here."""
@@ -67,6 +70,7 @@ class SubmitOptions(MessageParams, total=False):
     deadline: float | None
     repair: RepairPolicy | None
     follow_up: FollowUp | None
+    lane: LaneName
     key: str | None
     cache: Literal["auto"] | None
     dedupe: bool
@@ -81,6 +85,7 @@ class MapOptions(MessageParams, total=False):
     deadline: float | None
     repair: RepairPolicy | None
     follow_up: FollowUp | None
+    lane: LaneName
     ordered: bool
     retry_failed: bool
     cache: Literal["auto"] | None

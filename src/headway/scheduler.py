@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, cast, overload
 
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
 from headway.core.account_limits import AccountLimits
+from headway.core.batching import AS_USUAL, Batching
 from headway.core.catalog import Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
+from headway.core.lane import Lane, lane_of
 from headway.core.limits import Limits
 from headway.core.price import Price
 from headway.core.request import RequestError
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 
     from headway.adapters.alerts import Alerts
     from headway.adapters.anthropic.connect import AnyClient
-    from headway.parameters import MessageParams, StreamOptions, SubmitOptions
+    from headway.parameters import LaneName, MessageParams, StreamOptions, SubmitOptions
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound="AnyClient")
@@ -90,6 +93,7 @@ class Scheduler(Lending):
         catalog: Catalog | Literal["builtin"] | None = None,
         prices: Mapping[str, Price] | None = None,
         spend_cap: SpendCap | None = None,
+        batching: Batching | None = None,
     ) -> None:
         if client is not None and transport is not None:
             raise ValueError("client and transport exclude each other: pass one of them")
@@ -111,6 +115,7 @@ class Scheduler(Lending):
             catalog=catalog_given(catalog),
             prices=prices_for(prices),
             spend_cap=cap_for(spend_cap, store),
+            batching=batching or AS_USUAL,
         )
         super().__init__(parts)
         self._placer = CachePlacer()
@@ -141,6 +146,7 @@ class Scheduler(Lending):
         deadline: float | None = None,
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
+        lane: LaneName = "live",
         key: str | None = None,
         cache: Literal["auto"] | None = None,
         dedupe: bool = False,
@@ -153,6 +159,8 @@ class Scheduler(Lending):
         ``output_format`` as in ``messages.parse``. ``deadline`` is in seconds from now. ``key`` names the job
         in journal and output (default: ``custom_id``; with a journal, a hash of the content). ``tag`` names what
         its cost is counted under (``status().costs``). ``repair`` and ``follow_up`` replace the scheduler's own.
+        ``lane="batch"``: in a message batch, for half the price and within a day; ``"auto"``: so if it is in time
+        and worth it (`Batching`).
         ``cache="auto"`` has the API cache what this prompt shares with others that were submitted so, where it is
         long enough. ``dedupe=True`` sends nothing if an identical request was answered or is under way: the job
         gets the same answer.
@@ -163,8 +171,11 @@ class Scheduler(Lending):
         engine = self._here().engine
         self._require_room(engine)
         placer = placer_for(cache, self._placer)
-        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer, dedupe=dedupe)
+        terms = Terms(
+            priority, tenant, deadline, repair, follow_up, tag, lane_of(lane), placer=placer, dedupe=dedupe
+        )
         job = self._make(prompt, params, terms, key)
+        engine.lanes.require(job.lane, job)
         engine.submit(job)
         return job
 
@@ -212,7 +223,7 @@ class Scheduler(Lending):
         source = AnswerStream(guest, streaming, self._parts.flow, self._here().catalog, resume=resume)
         return StreamManager(source, streaming)
 
-    def map(
+    def map(  # noqa: PLR0913 - see above
         self,
         requests: Iterable[object] | AsyncIterable[object],
         *,
@@ -223,6 +234,7 @@ class Scheduler(Lending):
         deadline: float | None = None,
         repair: RepairPolicy | None = None,
         follow_up: FollowUp | None = None,
+        lane: LaneName = "live",
         retry_failed: bool = False,
         cache: Literal["auto"] | None = None,
         dedupe: bool = False,
@@ -232,12 +244,15 @@ class Scheduler(Lending):
 
         The input is consumed only as needed, so it may be endless or larger than memory. No failure of a job
         is raised: look at ``outcome.state``. With a journal, finished jobs come back with ``restored=True``
-        and are not sent; failed ones are tried again with ``retry_failed=True``. ``cache="auto"`` has the API
-        cache what these prompts share, where it is long enough. ``dedupe=True`` sends identical requests once.
+        and are not sent; failed ones are tried again with ``retry_failed=True``. ``lane`` as in `submit`; more
+        of the input is read ahead for batches (``Batching.max_queued``). ``cache="auto"`` has the API cache what
+        these prompts share, where it is long enough. ``dedupe=True`` sends identical requests once.
         """
         running = self._here()
         placer = placer_for(cache, CachePlacer())
-        terms = Terms(priority, tenant, deadline, repair, follow_up, tag, placer=placer, dedupe=dedupe)
+        terms = Terms(
+            priority, tenant, deadline, repair, follow_up, tag, lane_of(lane), placer=placer, dedupe=dedupe
+        )
 
         def submit(prompt: object) -> Job[Message]:
             try:
@@ -248,8 +263,12 @@ class Scheduler(Lending):
             running.engine.submit(job)
             return job
 
+        running.engine.lanes.require(terms.lane)
         window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
-        return Outcomes(requests, submit, running.group, window=window, ordered=ordered)
+        if terms.lane is not Lane.LIVE:
+            window = max(window, self._parts.batching.max_queued)
+        ended = partial(running.engine.lanes.wake, ended=True)
+        return Outcomes(requests, submit, running.group, window=window, ordered=ordered, ended=ended)
 
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input

@@ -16,6 +16,7 @@ from anyio.lowlevel import current_token
 from headway.adapters.ceiling import Ceiling, CeilingBudgets
 from headway.adapters.memory import MemoryBudgets
 from headway.core.account_limits import AccountLimits, ToldLimits
+from headway.core.batching import AS_USUAL, Batching
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
@@ -79,6 +80,7 @@ class Parts:
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """Of the caller's own, by model."""
     spend_cap: SpendCap | None = None
+    batching: Batching = AS_USUAL
 
 
 @dataclass(frozen=True, slots=True)

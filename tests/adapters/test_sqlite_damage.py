@@ -183,12 +183,12 @@ class TestMessages:
         from headway.adapters.sqlite import meta
 
         connection = sqlite3.connect(path)
-        meta.put(connection, meta.SCHEMA, "3")
+        meta.put(connection, meta.SCHEMA, "99")
         connection.commit()
         connection.close()
         error = await self.refusal(path)
         assert not isinstance(error, JournalDamagedError)
-        assert "written by a newer headway (schema 3, this one knows 2)" in str(error)
+        assert "written by a newer headway (schema 99, this one knows 3)" in str(error)
 
     async def test_a_journal_that_lost_its_wal_is_left_as_it_is(self, tmp_path: Path) -> None:
         await asyncio.create_task(build(tmp_path))

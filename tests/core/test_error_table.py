@@ -143,8 +143,8 @@ CLASSES = {
     E.AuthenticationError: {"authentication"},
     E.BillingError: {"billing", "spend_cap", "account_hold"},
     E.JobExpiredError: {"deadline"},
-    E.StoppedError: {"stopped", "journal"},
-    E.JobFailedError: {"internal"},
+    E.StoppedError: {"stopped", "journal", "batch_cancelled"},
+    E.JobFailedError: {"internal", "batch_lost"},
     E.StreamInterruptedError: {"stream_interrupted"},
     E.RequestRejectedError: {
         "invalid_request", "context_overflow", "image_too_large", "thinking_refused", "permission", "profile",

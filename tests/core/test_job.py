@@ -12,6 +12,7 @@ from headway.core.amendment import Held
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
+    Batched,
     Cancelled,
     Continued,
     Copied,
@@ -42,7 +43,8 @@ CHANGE = Change("max_tokens", "max_tokens", "above the model's maximum", 9, 8)
 SECRET = "the prompt nobody may see"
 
 EVENTS: list[JobEvent] = [
-    Queued(9.0), Started(9.0), Succeeded(9.0, "{}", NO_USAGE, request_id="req_9"), RetryScheduled(9.0, FREE, 12.0),
+    Queued(9.0), Started(9.0), Batched(9.0),
+    Succeeded(9.0, "{}", NO_USAGE, request_id="req_9"), RetryScheduled(9.0, FREE, 12.0),
     Failed(9.0, FREE), Parked(9.0, STOP, True), Cancelled(9.0, True), Expired(9.0, LATE, True), Recovered(9.0),
     Reopened(9.0), SetAside(9.0, FREE), Repaired(9.0, {}, (CHANGE,), FREE), Rerouted(9.0, {}, (CHANGE,), FREE),
     Continued(9.0, {}, (CHANGE,), Held("{}", "pause_turn", "req_9"), NO_USAGE), Kept(9.0, Failed(9.0, FREE)),
@@ -78,7 +80,7 @@ def test_every_state_with_every_event(state: JobState, event: JobEvent) -> None:
     running = [attempt for attempt in after.attempts if attempt.ended is None]
     assert len(running) == (target is R), "an attempt is open exactly while the job runs"
     assert [attempt.number for attempt in after.attempts] == list(range(1, len(after.attempts) + 1))
-    assert (after.not_before > 0) == (target is W or (type(event) is Started and state is W))
+    assert (after.not_before > 0) == (target is W or (type(event) in {Started, Batched} and state is W))
 
 
 def test_the_table_is_closed() -> None:
@@ -191,7 +193,7 @@ def test_any_life_keeps_the_books(events: list[JobEvent]) -> None:
         except TransitionError:
             assert (job.state, type(event)) not in TRANSITIONS
             continue
-        sent += type(event) is Started
+        sent += type(event) in {Started, Batched}
         assert len(job.attempts) == job.sends == sent
         assert sum(attempt.ended is None for attempt in job.attempts) == (job.state is R)
         assert 0 <= job.maybe_billed <= sent

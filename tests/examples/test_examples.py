@@ -38,6 +38,17 @@ def test_the_bulk_example_goes_on_where_it_was(tmp_path: Path) -> None:
         assert api.stats().arrivals == arrived
 
 
+def test_the_batch_example_sends_nothing_live(tmp_path: Path) -> None:
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT, batch_seconds=0.05)) as api:
+        environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}
+        command = [sys.executable, str(EXAMPLES / "batch.py"), str(tmp_path / "reviews.journal")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("500 answers from batches, 0 failed, $0.0")
+        assert [len(batch.custom_ids) for batch in api.stats().batches.values()] == [500]
+        assert api.stats().arrivals == 0
+
+
 def test_the_conversation_example_stays_within_its_budget() -> None:
     with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
         environment = os.environ | {"ANTHROPIC_BASE_URL": api.base_url, "ANTHROPIC_API_KEY": "any"}

@@ -206,6 +206,7 @@ ELSEWHERE = {
     "deadline": "test_handbook_connections.py",
     "stopped": "test_handbook_connections.py",
     "journal": "adapters/test_sqlite_disk.py",
+    **dict.fromkeys(("batch_expired", "batch_cancelled", "batch_lost"), "runtime/test_batch_lane.py"),
     "internal": "runtime/test_never_hangs.py",
 }
 """Kinds that need more than one answer of the API, and where they are shown."""

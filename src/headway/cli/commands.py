@@ -14,7 +14,9 @@ from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Pri
 from headway.cli.follow_up_option import ContinueTurns, FallbackModel, RaiseCap
 from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
+from headway.cli.lane_option import DeadlineOption, LaneOption
 from headway.cli.results_options import results
+from headway.core.lane import Lane
 
 app: Final = typer.Typer(
     name="headway",
@@ -69,6 +71,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     max_in_flight: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Requests open at a time.")
     ] = None,
+    lane: LaneOption = Lane.LIVE,
+    deadline: DeadlineOption = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: OUT.journal.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete journal and results first, and start over.")
@@ -126,6 +130,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         format=form,
         limit=limit,
         max_in_flight=max_in_flight,
+        lane=lane,
+        deadline=deadline,
         fresh=fresh,
         retry_failed=retry_failed,
         ordered=ordered,

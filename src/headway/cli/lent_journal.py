@@ -11,7 +11,7 @@ from headway.core.events import JobEvent
 from headway.core.job import JobRecord
 from headway.core.outcome import Ending
 from headway.core.request import Request
-from headway.ports import Stored
+from headway.ports import BatchLedger, Stored
 
 if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
@@ -22,6 +22,8 @@ class LentJournal:
 
     def __init__(self, journal: SQLiteJournal) -> None:
         self._journal = journal
+        self.batches: BatchLedger | None = getattr(journal, "batches", None)
+        """Which jobs are in which message batch."""
         self._entered = 0
         self._more = anyio.Event()
 

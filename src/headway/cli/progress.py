@@ -160,7 +160,8 @@ def _counts(view: RunView) -> Text:
     cost = "cost unknown" if view.cost is None else f"{figures.usd(view.cost)} so far"
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"{view.failed} failed", style="red" if view.failed else "")
+    batches = f" · {view.batch_text()}" if view.in_batches else ""
     return text.append(
-        f" · {view.in_flight} in flight · {view.waiting} waiting · {view.queued} queued"
+        f" · {view.in_flight} in flight · {view.waiting} waiting · {view.queued} queued{batches}"
         f" · 429: {view.refused_429} · 529: {view.refused_529} · {cost}"
     )

@@ -22,6 +22,7 @@ from headway.cli.final_results import run_form, written_at_end
 from headway.cli.follow_up_option import check_fallbacks, parse_follow_up
 from headway.cli.head_look import HeadLook, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
+from headway.cli.lane_option import parse_deadline
 from headway.cli.limit_option import parse_limit
 from headway.cli.model_catalog import remembered
 from headway.cli.newest_model import resolved_model
@@ -35,6 +36,7 @@ from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.summary import summary
+from headway.core.lane import Lane
 from headway.errors import JournalError
 
 DEFAULT_URL: Final = "https://api.anthropic.com"
@@ -48,6 +50,8 @@ class RunOptions(InputOptions):
     journal: Path | None = None
     limit: str | None = None
     max_in_flight: int | None = None
+    lane: Lane = Lane.LIVE
+    deadline: str | None = None
     fresh: bool = False
     retry_failed: bool = False
     ordered: bool = False
@@ -125,6 +129,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
 
     limits, account = parse_limit(options.limit)
     cap, prices = parse_max_cost(options.max_cost), read_prices(options.prices)
+    deadline = parse_deadline(options.deadline)
     policy = parse_policy(options.repair, strict=options.strict, check=options.check)
     alerts, catalog = parse_alert(options.alert), remembered()
     follow_up = parse_follow_up(options.fallback_models, options.continue_turns, raise_cap=options.raise_cap)
@@ -161,6 +166,8 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         limits=limits,
         account=account,
         max_in_flight=options.max_in_flight,
+        lane=options.lane,
+        deadline=deadline,
         fresh=options.fresh,
         retry_failed=options.retry_failed,
         ordered=options.ordered,
@@ -207,6 +214,8 @@ def shown_command(options: RunOptions) -> str:
         ("--tag", options.tag, ""),
         ("--max-cost", options.max_cost, None),
         ("--prices", options.prices, None),
+        ("--lane", options.lane.value, Lane.LIVE.value),
+        ("--deadline", options.deadline, None),
         ("--cache", options.cache, None),
         *(("--repair", rule, None) for rule in options.repair),
         *(("--fallback-model", name, None) for name in options.fallback_models),

@@ -12,6 +12,7 @@ from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.follow_up import FollowUp
+from headway.core.lane import Lane
 from headway.core.limits import Limits
 from headway.core.price import Price
 from headway.core.spend import SpendCap
@@ -36,6 +37,9 @@ class RunPlan:
     account: AccountOption | None = None
     """Read the limits of every model group from the account, and use ``limits.share`` of them."""
     max_in_flight: int | None = None
+    lane: Lane = Lane.LIVE
+    deadline: float | None = None
+    """Seconds for each job."""
     fresh: bool = False
     retry_failed: bool = False
     ordered: bool = False

@@ -43,6 +43,8 @@ class RunReport:
     recovered: int
     """Jobs that were in flight when an earlier run died."""
     output: Path | None
+    batches: tuple[str, ...] = ()
+    """Message batches that go on without us."""
     interrupted: ExitStatus | None = None
     trouble: str | None = None
     """Why the run stopped early."""

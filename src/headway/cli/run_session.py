@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.account_limits import ToldLimits
+    from headway.ports import BatchEntry
     from headway.runtime.handle import Outcome
     from headway.runtime.status import Status
     from headway.scheduler import Scheduler
@@ -53,6 +55,7 @@ class RunSession:
         self._scheduler: Scheduler | None = None
         self._feed: InputFeed | None = None
         self._group: anyio.abc.TaskGroup | None = None
+        self._batches: Sequence[BatchEntry] = ()
 
     async def execute(self) -> RunReport:
         """Run it. Raises `CommandError` when it cannot begin."""
@@ -69,6 +72,8 @@ class RunSession:
                 finally:
                     with anyio.CancelScope(shield=True):
                         await sink.close()
+                if self._journal is not None and sink.fault is None:
+                    self._batches = await self._journal.batches.open_batches()
                 return self._report(status, elapsed, sink, interruption)
 
     def _make_sink(self) -> Sink:
@@ -153,6 +158,8 @@ class RunSession:
                     async for outcome in scheduler.map(
                         feed.requests(),
                         retry_failed=plan.retry_failed,
+                        lane=plan.lane.value,
+                        deadline=plan.deadline,
                         ordered=plan.ordered and self._journal is None,
                         cache=plan.cache,
                         dedupe=plan.dedupe,
@@ -238,6 +245,7 @@ class RunSession:
             burst=self._plan.limits.burst,
             recovered=self._journal.recovered if self._journal is not None else 0,
             output=self._plan.output,
+            batches=tuple(entry.batch_id for entry in self._batches if entry.batch_id),
             interrupted=interruption.status,
             trouble=sink.fault or self._trouble,
         )

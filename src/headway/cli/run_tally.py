@@ -10,6 +10,7 @@ from headway.core.catalog import group_of
 from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.job import JobState
+from headway.core.lane import Lane
 from headway.core.usage import NO_USAGE, Usage
 
 if TYPE_CHECKING:
@@ -23,6 +24,15 @@ class KindCount:
     count: int
     example_id: str
     example: Failure
+
+
+@dataclass(slots=True)
+class LaneCount:
+    """Answers that came one way."""
+
+    answers: int = 0
+    cost: float = 0.0
+    """USD, of those whose price is known."""
 
 
 @dataclass(slots=True)
@@ -56,6 +66,8 @@ class RunTally:
     """The group of a model, as the budgets call it."""
     shortest: float | None = None
     """Seconds of the quickest answer."""
+    lanes: dict[Lane, LaneCount] = field(default_factory=dict["Lane", LaneCount])
+    """Of this run."""
     kinds: dict[ErrorKind, KindCount] = field(default_factory=dict[ErrorKind, KindCount])
 
     @property
@@ -113,6 +125,9 @@ class RunTally:
         group = self.group_of(outcome.request.model)
         self.usage[group] = self.usage.get(group, Usage()) + outcome.usage
         self.answers[group] = self.answers.get(group, 0) + 1
+        lane = self.lanes.setdefault(outcome.lane, LaneCount())
+        lane.answers += 1
+        lane.cost += outcome.cost or 0.0
         if outcome.cost is None:
             self.cost_unknown += 1
         else:
@@ -120,6 +135,6 @@ class RunTally:
 
     def _add_answer(self, outcome: Outcome[Any]) -> None:
         self._add_usage(outcome)
-        if len(outcome.attempts) == 1 and outcome.sends == 1:
+        if len(outcome.attempts) == 1 and outcome.sends == 1 and outcome.lane is Lane.LIVE:
             seconds = outcome.running_seconds
             self.shortest = seconds if self.shortest is None else min(self.shortest, seconds)

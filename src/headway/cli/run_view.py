@@ -40,6 +40,9 @@ class RunView:
     """Waiting for a retry."""
     queued: int
     """Read and waiting for their turn."""
+    batches: int
+    in_batches: int
+    """Jobs in these message batches."""
     refused_429: int
     refused_529: int
     retries: int
@@ -58,6 +61,7 @@ class RunView:
             f"{self.in_flight} in flight",
             f"{self.waiting} waiting",
             f"{self.queued} queued",
+            self.batch_text(),
             rates,
             f"429: {self.refused_429}, 529: {self.refused_529}",
             "cost unknown" if self.cost is None else figures.usd(self.cost),
@@ -67,6 +71,12 @@ class RunView:
         elif self.left_seconds is not None:
             parts.append(f"{figures.span(self.left_seconds)} left")
         return " · ".join(part for part in parts if part)
+
+    def batch_text(self) -> str:
+        """The batch lane; empty when there is nothing in it."""
+        if not self.in_batches:
+            return ""
+        return f"{figures.count(self.in_batches)} in {self.batches} batch{'' if self.batches == 1 else 'es'}"
 
 
 class RunWatch:
@@ -99,6 +109,8 @@ class RunWatch:
             in_flight=status.in_flight,
             waiting=status.waiting,
             queued=max(0, status.queued - status.waiting),
+            batches=status.batch.batches,
+            in_batches=status.batch.requests,
             refused_429=status.refused_429,
             refused_529=status.refused_529,
             retries=status.retries,

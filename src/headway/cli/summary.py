@@ -8,6 +8,7 @@ from typing import Final
 from headway.cli import figures
 from headway.cli.run_report import RunReport, Utilisation
 from headway.core.dimension import ROW, Dimension
+from headway.core.lane import Lane
 
 KINDS: Final = 5
 """Kinds of failures shown."""
@@ -29,6 +30,7 @@ def summary(report: RunReport, command: str) -> str:
         *_tokens(report),
         *_tags(report),
         *_spend(report),
+        *_lanes(report),
         *_speed(report),
         *_failures(report),
     ]
@@ -126,6 +128,29 @@ def _spend(report: RunReport) -> Iterator[tuple[str, str]]:
     )
     where = "today (UTC)" if spend.per == "day" else "so far"
     yield "cap", f"{figures.usd(spend.spent)} of {figures.usd(spend.cap)} spent {where}{unanswered}"
+
+
+def _lanes(report: RunReport) -> Iterator[tuple[str, str]]:
+    lanes, batch = report.tally.lanes, report.status.batch
+    if Lane.BATCH in lanes:
+        parts = [
+            f"{figures.plural(lanes[lane].answers, 'answer')} {name} for {figures.usd(lanes[lane].cost)}"
+            for lane, name in ((Lane.LIVE, "live"), (Lane.BATCH, "in batches"))
+            if lane in lanes
+        ]
+        yield "lanes", f"{', '.join(parts)}: batches cost half"
+    if batch.strays:
+        yield (
+            "",
+            f"{figures.plural(batch.strays, 'result')} of a batch belonged to no job; kept in the journal",
+        )
+    if report.batches:
+        names = ", ".join(report.batches[:3]) + (", …" if len(report.batches) > 3 else "")
+        number = len(report.batches)
+        yield (
+            "batches",
+            f"{number} {'goes' if number == 1 else 'go'} on, and the next run takes the results: {names}",
+        )
 
 
 def _speed(report: RunReport) -> Iterator[tuple[str, str]]:

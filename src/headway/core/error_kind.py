@@ -50,6 +50,9 @@ class ErrorKind(StrEnum):
     STREAM_CUT = "stream_cut"
     STREAM_STALL = "stream_stall"
     STREAM_INTERRUPTED = "stream_interrupted"
+    BATCH_EXPIRED = "batch_expired"
+    BATCH_CANCELLED = "batch_cancelled"
+    BATCH_LOST = "batch_lost"
     DEADLINE = "deadline"
     STOPPED = "stopped"
     JOURNAL = "journal"
@@ -231,6 +234,14 @@ TABLE: Final[tuple[KindRow, ...]] = (
         attempts=5, backoff=Backoff(0.5, 30.0), maybe_billed=True),
     KindRow(ErrorKind.STREAM_INTERRUPTED, "A stream broke after part of its answer was shown, and is not resumed.",
         "Use what arrived (error.partial), or allow scheduler.stream(…, resume=True).", maybe_billed=True),
+    KindRow(ErrorKind.BATCH_EXPIRED, "The batch ended after 24 hours before this request's turn came; nothing was "
+        "billed for it.", "Nothing: it goes into the next batch; with lane=\"auto\" it goes live.", attempts=3,
+        resumable=True),
+    KindRow(ErrorKind.BATCH_CANCELLED, "The batch was cancelled, by somebody else, before this request's turn came; "
+        "nothing was billed for it.", "Run it again to send it in another batch.", resumable=True),
+    KindRow(ErrorKind.BATCH_LOST, "The batch this request was in cannot be found or read any more.",
+        "If the key is of another workspace, use one of the workspace that created the batch. Else send it again "
+        "(--retry-failed): it may have been billed.", maybe_billed=True),
     KindRow(ErrorKind.DEADLINE, "The job's deadline passed.", "Give it more time or a higher priority."),
     KindRow(ErrorKind.STOPPED, "The scheduler stopped before the job was finished.",
         "Run it again: nothing finished is sent twice.", resumable=True),

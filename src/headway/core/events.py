@@ -25,6 +25,16 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Batched:
+    """The job goes into a batch, or an earlier process had put it there. Which jobs are in which batch is
+    journalled before the batch is created; of the job itself nothing changes there until its result comes."""
+
+    at: float
+    rejoined: bool = False
+    """An earlier process had put it there."""
+
+
+@dataclass(frozen=True, slots=True)
 class RetryScheduled:
     """The attempt failed; the job waits in the queue until ``not_before``."""
 
@@ -181,6 +191,7 @@ class Reopened:
 JobEvent = (
     Queued
     | Started
+    | Batched
     | Succeeded
     | RetryScheduled
     | SetAside

@@ -12,6 +12,7 @@ from typing import Final
 
 from headway.core.amendment import AS_GIVEN, Amendment, add_costs
 from headway.core.events import (
+    Batched,
     Cancelled,
     Continued,
     Copied,
@@ -31,6 +32,7 @@ from headway.core.events import (
     Succeeded,
 )
 from headway.core.failure import Failure
+from headway.core.lane import Lane
 from headway.core.request import Request
 from headway.core.usage import NO_USAGE
 
@@ -69,6 +71,8 @@ TRANSITIONS: Final[dict[tuple[JobState, type[JobEvent]], JobState]] = {
     (_Q, Started): _R,
     (_Q, Copied): JobState.SUCCEEDED,
     (_W, Started): _R,
+    (_Q, Batched): _R,
+    (_W, Batched): _R,
     (_R, Succeeded): JobState.SUCCEEDED,
     (_R, RetryScheduled): _W,
     (_R, SetAside): _Q,
@@ -105,6 +109,8 @@ class Attempt:
     failure: Failure | None = None
     """``None`` while it runs, when it succeeded, and when nobody waited for its answer (cancelled, crashed)."""
     request_id: str | None = None
+    lane: Lane = Lane.LIVE
+    """By itself, or in a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,16 @@ class JobRecord:
         return self.request if params is None else replace(self.request, params=params)
 
     @property
+    def lane(self) -> Lane:
+        """Which way its last request went."""
+        return self.attempts[-1].lane if self.attempts else Lane.LIVE
+
+    @property
+    def in_batch(self) -> bool:
+        """It is in a batch, whose result did not come yet."""
+        return self.state is JobState.RUNNING and self.lane is Lane.BATCH
+
+    @property
     def sends(self) -> int:
         """Requests sent for this job, over all processes."""
         return self.prior_attempts + len(self.attempts)
@@ -154,8 +170,9 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
     if isinstance(event, RetryScheduled | Failed):
         record = _charged(record, event)
     match event:
-        case Started():
-            attempt = Attempt(len(record.attempts) + 1, event.at)
+        case Started() | Batched():
+            lane = Lane.BATCH if isinstance(event, Batched) else Lane.LIVE
+            attempt = Attempt(len(record.attempts) + 1, event.at, lane=lane)
             return replace(record, state=state, attempts=(*record.attempts, attempt))
         case Succeeded():
             return replace(record, state=state, attempts=_ended(record, event.at, None, event.request_id))

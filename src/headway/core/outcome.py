@@ -18,6 +18,7 @@ from headway.core.error_kind import ROW, ErrorKind
 from headway.core.events import Copied, Expired, Failed, JobEvent, Kept, Parked, Succeeded
 from headway.core.failure import Failure, scope_of
 from headway.core.job import JobRecord, JobState
+from headway.core.lane import Lane
 from headway.core.usage import NO_USAGE, Usage
 
 _UNFIT: Final = re.compile(r"[\r\n\x85\u2028\u2029\ud800-\udfff]")
@@ -52,6 +53,8 @@ class Ending:
     tenant: str = ""
     tag: str = ""
     """What its cost is counted under."""
+    lane: Lane = Lane.LIVE
+    """Which way its last request went."""
     copy_of: str | None = None
     """The key of the job with an identical request whose answer this is: nothing was sent for it."""
 
@@ -83,7 +86,7 @@ class Ending:
             "queued_seconds": round(self.queued_seconds, 3),
             "running_seconds": round(self.running_seconds, 3),
             "cost_usd": None if self.cost is None else round(self.cost, 9),
-            "lane": "live",
+            "lane": self.lane.value,
         }
         facts |= {name: text for name, text in (("tenant", self.tenant), ("tag", self.tag)) if text}
         if self.changes:
@@ -120,6 +123,7 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
         changes=amendment.changes,
         tenant=record.tenant,
         tag=record.request.tag,
+        lane=record.lane,
     )
     held = amendment.held
     if isinstance(event, Kept) and held is not None:

@@ -5,6 +5,7 @@ from headway.ports.answer import Rejection, Reply
 from headway.ports.batches import BatchTransport
 from headway.ports.budget import BudgetStore, Grant
 from headway.ports.journal import Journal, Stored
+from headway.ports.ledger import BatchEntry, BatchLedger, BatchPlace, Stray
 from headway.ports.sinks import AlertSink, EventSink
 from headway.ports.stream import StreamAttempt, StreamSource
 from headway.ports.transport import StreamingTransport, Transport
@@ -12,6 +13,9 @@ from headway.ports.visit import Visit
 
 __all__ = [
     "AlertSink",
+    "BatchEntry",
+    "BatchLedger",
+    "BatchPlace",
     "BatchTransport",
     "BudgetKey",
     "BudgetStore",
@@ -21,6 +25,7 @@ __all__ = [
     "Rejection",
     "Reply",
     "Stored",
+    "Stray",
     "StreamAttempt",
     "StreamSource",
     "StreamingTransport",

@@ -11,6 +11,7 @@ from headway.core.events import JobEvent
 from headway.core.job import JobRecord
 from headway.core.outcome import Ending
 from headway.core.request import Request
+from headway.ports.ledger import BatchPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Stored:
     """Its ending if it is finished."""
     amendment: Amendment | None = None
     """What repairs after a refusal and follow-ups had made of its request when the process ended."""
+    place: BatchPlace | None = None
+    """The batch that it is in, or may be in."""
     twin: Ending | None = None
     """The answer to an identical request under another key, where that was asked for."""
 

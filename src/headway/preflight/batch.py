@@ -7,14 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, cast
 
+from headway.core.batching import ENVELOPE, MOST_BYTES, MOST_REQUESTS
 from headway.core.change import brief
 from headway.preflight.finding import Finding
 
 NAME: Final = "batch"
-MOST_REQUESTS: Final = 100_000
-"""https://platform.claude.com/docs/en/build-with-claude/batch-processing"""
-MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of the whole body, same page."""
 CUSTOM_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the API takes as ``custom_id``."""
 Item = Mapping[str, object]
@@ -24,7 +21,7 @@ def check_batch(requests: Iterable[object]) -> Iterator[Finding]:
     """What the Message Batches API would refuse in ``{"custom_id", "params"}`` requests: the batch as a whole,
     and each of its items. The requests' own rules are those of `check`. Reads them once, one at a time."""
     seen: dict[str, int] = {}
-    number, size = 0, len(b'{"requests":[]}')
+    number, size = 0, ENVELOPE
     for index, request in enumerate(requests):
         number += 1
         size += item_bytes(request) + 1
@@ -49,6 +46,11 @@ def check_batch(requests: Iterable[object]) -> Iterator[Finding]:
         yield Finding(NAME, "requests", problem, "Split it, or send large files through the Files API.")
 
 
+def unfit(params: Item) -> Finding | None:
+    """Why a request cannot go into any batch, if that is so; ``path`` is that of a field in its body."""
+    return next(_check_params(params, ""), None)
+
+
 def item_bytes(request: object) -> int:
     """Bytes of one request in the body of a batch, as compact JSON in UTF-8."""
     try:
@@ -71,14 +73,15 @@ def _check_id(value: object, where: str, seen: dict[str, int], index: int) -> It
 
 
 def _check_params(params: Item, where: str) -> Iterator[Finding]:
+    where = f"{where}." if where else ""
     if params.get("stream"):
-        yield Finding(NAME, f"{where}.stream", "a batch does not stream", "Leave it out.")
+        yield Finding(NAME, f"{where}stream", "a batch does not stream", "Leave it out.")
     for name in ("speed", "thread"):
         if params.get(name) is not None:
             yield Finding(
-                NAME, f"{where}.{name}", "is not allowed in a batch", "Leave it out, or send it by itself."
+                NAME, f"{where}{name}", "is not allowed in a batch", "Leave it out, or send it by itself."
             )
     cap = params.get("max_tokens")
     if isinstance(cap, int) and cap == 0:
         remedy = "Warm the cache with a request of its own before the batch."
-        yield Finding(NAME, f"{where}.max_tokens", "0 is not allowed in a batch", remedy)
+        yield Finding(NAME, f"{where}max_tokens", "0 is not allowed in a batch", remedy)

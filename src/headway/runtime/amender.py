@@ -75,12 +75,21 @@ class Amender:
         self._workbench = Workbench(inspector, policies.tools, policies.count)
         self.mender = Mender(self._mend, done=self._obey, expire=hooks.expire)
 
-    def enter(self, job: Job[Message], stored: Amendment | None) -> None:
-        """A new job goes to the queue, mended first where that was asked for.
+    def enter(
+        self,
+        job: Job[Message],
+        stored: Amendment | None,
+        rejoin: Callable[[Job[Message]], None] | None = None,
+    ) -> None:
+        """A new job goes to the queue, mended first where that was asked for; or to where it is already.
 
         ``stored`` is what an earlier process had made of its request. It counts, unless a tool took part:
         what a tool did (an upload) may be gone, so the repairs are made again from the request as given.
         """
+        if rejoin is not None:  # what was sent is sent
+            job.record = replace(job.record, amendment=stored or AS_GIVEN)
+            rejoin(job)
+            return
         if stored is not None and stored.params is not None and not stored.tools:
             job.record = replace(job.record, amendment=stored)
             self._refit(job)

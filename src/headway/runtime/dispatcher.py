@@ -101,8 +101,7 @@ class Dispatcher:
 
     def discard(self, job: Job[Message]) -> bool:
         """Take a queued job out; false if it is not queued."""
-        lane = self._lanes.get(job.budget_key)
-        if lane is None:
+        if (lane := self._lanes.get(job.budget_key)) is None:
             return False
         if self._hand is job:
             self._put_down(job)
@@ -285,3 +284,9 @@ class Dispatcher:
         for entry in lane.queue.expired(max(now, lane.shut_until)):
             late = entry.deadline is not None and entry.deadline <= now
             self._expire(entry.item, PASSED if late else f"{TOO_LATE}: the API is not asked before that")
+
+
+def queued_for(dispatcher: Dispatcher, key: BudgetKey) -> int:
+    """Jobs that wait for this budget."""
+    lane = dispatcher._lanes.get(key)  # pyright: ignore[reportPrivateUsage] - part of it
+    return 0 if lane is None else len(lane.queue)

@@ -6,7 +6,7 @@ Flow: submit -> intake (journal) -> dispatcher (due? budget? slot?) -> worker ->
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,29 +23,30 @@ from headway.core.scopes import ACCOUNT, DeadScope
 from headway.core.usage import Usage
 from headway.ports import AlertSink, BudgetKey, BudgetStore, EventSink, Grant, Journal, Stored, Transport
 from headway.runtime.amender import Amender, Hooks
+from headway.runtime.batches.house import House
 from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import PASSED, Dispatcher
 from headway.runtime.flow import Flow
+from headway.runtime.guarded import guarded
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Interrupt, Job, Outcome
 from headway.runtime.inspector import Inspector
 from headway.runtime.intake import Intake
 from headway.runtime.known_jobs import KnownJobs
+from headway.runtime.lanes import Lanes, Surroundings
 from headway.runtime.outages import Outages
 from headway.runtime.policies import Policies
 from headway.runtime.recorder import Recorder
 from headway.runtime.roster import Roster
 from headway.runtime.tally import Tally
-from headway.runtime.twins import KEPT, KEPT_ALONE, Twins
+from headway.runtime.twins import Twins
 from headway.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from anthropic.types import Message
 
 log: Final = logging.getLogger("headway")
-FALLBACK_IN_FLIGHT: Final = 256
-"""Requests in flight when the transport cannot say how many connections it has."""
 
 
 class Engine:
@@ -68,7 +69,7 @@ class Engine:
         self._recorder = Recorder(journal, (self.tally, *sinks))
         self.dispatcher = Dispatcher(
             budgets,
-            max_in_flight=flow.max_in_flight or transport.connections or FALLBACK_IN_FLIGHT,
+            max_in_flight=flow.bound(transport.connections),
             weights=flow.weights,
             start=self._start,
             expire=self._expire,
@@ -86,48 +87,43 @@ class Engine:
         self.guest: Callable[[Job[Message]], Guest] = partial(Guest, self, self._worker)
         """A place in the queue for a caller that makes the job's attempts itself."""
         self._known = KnownJobs(transport, recorder, self.roster, self.close)
-        self._intake = Intake(journal, accept=self._accept, fail=self.halt) if journal else None
+        house = House(self._coming, self.heard, self.halt, self.requeue, self._finish, self._drop)
+        around = Surroundings(transport, journal, budgets, dispatcher, recorder, policies)
+        self.lanes = Lanes(around, self._worker, house)
+        intake = partial(Intake, accept=self._accept, fail=self.halt, idle=self.lanes.wake)
+        self._intake = intake(journal) if journal else None
         self._group: anyio.abc.TaskGroup | None = None
-        kept = KEPT_ALONE if journal is None else KEPT
-        self._twins = Twins(dispatcher.shelf, enter=self._enter, finish=self._end, start=self._run, kept=kept)
+        self._twins = Twins(dispatcher.shelf, journal, self._enter, finish=self._end, start=self._run)
         advise = transport.advise
         self.outages = Outages(withdraw=self._empty, park=self._drop, tell=recorder.alert, advise=advise)
-
-    @property
-    def _halted(self) -> Failure | None:
-        return self.outages.halted
 
     def start(self, group: anyio.abc.TaskGroup) -> None:
         """Begin dispatching in this task group."""
         self._group = group
-        group.start_soon(self._guard, self.dispatcher.run, name="headway dispatcher")
-        group.start_soon(self._guard, self.mender.run, name="headway mender")
+        runs = {"dispatcher": self.dispatcher.run, "mender": self.mender.run, "batches": self.lanes.run}
         if self._intake is not None:
-            group.start_soon(self._guard, self._intake.run, name="headway intake")
-
-    async def _guard(self, run: Callable[[], Awaitable[None]]) -> None:
-        """A fault in our own loops must end every job with a reason, not leave it hanging."""
-        while True:
-            try:
-                await run()
-            except Exception as error:
-                log.exception("headway stopped because of an internal error")
-                self.halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
-            while self._halted is not None:  # until `resume`
-                await self.roster.change()
+            runs["intake"] = self._intake.run
+        resumed = partial(self.roster.until, lambda: self.outages.halted is None)
+        for name, run in runs.items():
+            group.start_soon(guarded, run, self.halt, resumed, name=f"headway {name}")
 
     @property
     def queued(self) -> int:
         """Jobs accepted and not running."""
-        return self.dispatcher.queued + len(self.mender) + (len(self._intake) if self._intake else 0)
+        waiting = self.dispatcher.queued + len(self.mender) + len(self.lanes)
+        return waiting + (len(self._intake) if self._intake else 0)
+
+    def _coming(self) -> bool:
+        """Jobs are on their way in that are not in any queue yet."""
+        return len(self.mender) > 0 or (self._intake is not None and self._intake.busy)
 
     def submit(self, job: Job[Message]) -> None:
         """Take a job in."""
         first = self.roster.enter(job, keyed=self._intake is not None and job.guest is None)
         if first is not None:
             self._known.follow(job, first)
-        elif self._halted is not None:
-            self._worker.park(job, self._halted, durable=False)
+        elif self.outages.halted is not None:
+            self._worker.park(job, self.outages.halted, durable=False)
         elif self._intake is None or job.guest is not None:
             self._accept(job, None)
         else:
@@ -135,12 +131,12 @@ class Engine:
 
     def _accept(self, job: Job[Message], stored: Stored | None) -> None:
         """The journal has entered the job, or says what it knows of it."""
-        if stored is not None and not stored.same_request:
-            self._worker.park(job, self._halted, durable=False) if self._halted else self._known.refuse(job)
-        elif stored is not None and stored.ending is not None:
+        if stored is not None and stored.same_request and stored.ending is not None:
             self._known.restore(job, stored.ending)
-        elif self._halted is not None:
-            self._worker.park(job, self._halted, durable=False)  # queued is what the journal has
+        elif self.outages.halted is not None:
+            self._worker.park(job, self.outages.halted, durable=False)  # queued is what the journal has
+        elif stored is not None and not stored.same_request:
+            self._known.refuse(job)
         elif job.interrupt is Interrupt.CANCELLED:
             self._finish(job, Cancelled(loop_time()))
         else:
@@ -149,7 +145,9 @@ class Engine:
                 self._enter(job, stored)
 
     def _enter(self, job: Job[Message], stored: Stored | None) -> None:
-        self._amender.enter(job, None if stored is None else stored.amendment)
+        place = stored and stored.place
+        rejoin = None if place is None else partial(self.lanes.rejoin, place=place)
+        self._amender.enter(job, stored and stored.amendment, rejoin)
 
     def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back."""
@@ -162,6 +160,8 @@ class Engine:
             self.close(job, ending, None)
         elif job.scope is None and self._withdraw(job):
             self._finish(job, Cancelled(loop_time()))
+        elif self.lanes.abandon(job):
+            self._finish(job, Cancelled(loop_time(), sent=True))
         else:
             self._cut(job)
 
@@ -175,13 +175,13 @@ class Engine:
 
     def _withdraw(self, job: Job[Message]) -> bool:
         """Take a job out wherever it waits."""
-        return self.dispatcher.discard(job) or self.mender.discard(job)
+        return self.dispatcher.discard(job) or self.mender.discard(job) or self.lanes.discard(job)
 
     def _expire(self, job: Job[Message], reason: str = PASSED) -> None:
         self._finish(job, Expired(loop_time(), failure_of(ErrorKind.DEADLINE, reason)))
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
-        self._run(partial(self._end, job, event))
+        self._run(partial(self._worker.finish, job, event))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._group is not None
@@ -201,6 +201,7 @@ class Engine:
     def attempt_over(self, job: Job[Message], key: BudgetKey | None = None) -> None:
         """A slot is free, and a budget (by default the job's) has learned something."""
         self.dispatcher.ended(job, key or job.budget_key)
+        self.lanes.reconsider()
         self.roster.end(job)
 
     async def _attempt(self, job: Job[Message], grant: Grant) -> None:
@@ -224,7 +225,8 @@ class Engine:
             if not self._amender.escape(job, failure):
                 self._drop(job, failure)
                 return
-        self.dispatcher.push(job)
+        if not self.lanes.take(job):
+            self.dispatcher.push(job)
 
     def close(self, job: Job[Message], ending: Ending, message: Message | None) -> None:
         """The job has ended."""
@@ -261,9 +263,12 @@ class Engine:
 
     def _empty(self, dead: DeadScope) -> list[Job[Message]]:
         if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
-            waiting = self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
+            def concerned(job: Job[Message]) -> bool:
+                return dead.concerns(job.record.sending)
+
+            waiting = self.dispatcher.withdraw(concerned) + self.lanes.withdraw(concerned)
             return self._amender.left_behind(waiting, self.outages.scopes.failures[dead])
-        waiting = self.dispatcher.clear() + self.mender.stop()
+        waiting = self.dispatcher.clear() + self.mender.stop() + self.lanes.clear()
         return waiting + (self._intake.clear() if self._intake else [])
 
     def _drop(self, job: Job[Message], failure: Failure) -> None:
@@ -288,7 +293,7 @@ class Engine:
     def sweep(self) -> None:
         """After the tasks have ended: whatever a cancellation left open gets its outcome."""
         self._group = None
-        failure = self._halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
+        failure = self.outages.halted or failure_of(ErrorKind.STOPPED, "the scheduler was cancelled")
         self.halt(failure)
         for job in list(self.roster.alive):
             if not job.done():

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+FALLBACK_IN_FLIGHT: Final = 256
+"""Requests in flight when the transport cannot say how many connections it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class Flow:
         for tenant, weight in self.weights.items():
             if not (weight > 0 and math.isfinite(weight)):
                 raise ValueError(f"Flow.weights[{tenant!r}] must be a positive number, not {weight!r}")
+
+    def bound(self, connections: int | None) -> int:
+        """Requests open at a time over so many connections; ``None``: nobody knows how many there are."""
+        return self.max_in_flight or connections or FALLBACK_IN_FLIGHT
 
     def timeout_for(self, max_tokens: int) -> float:
         """Seconds an attempt with this ``max_tokens`` may take."""

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from anthropic.types import Message
 
     from headway.core.cache_prefix import CachePrefix
+    from headway.core.lane import Lane
     from headway.core.outcome import Ending
     from headway.core.request import Request
     from headway.core.usage import Usage
     from headway.ports import BudgetKey, Grant
     from headway.preflight.finding import Finding
+    from headway.runtime.batches.open_batch import OpenBatch
 
 MessageT = TypeVar("MessageT", bound="Message", covariant=True)
 log: Final = logging.getLogger("headway")
@@ -86,6 +88,11 @@ class Outcome(Ended, Generic[MessageT]):
         source = self.source
         return source() if callable(source) else source
 
+    @property
+    def lane(self) -> Lane:
+        """Which way its last request went: live or in a batch."""
+        return self.ending.lane
+
     def result(self) -> MessageT:
         """The message, or the exception that ``await job`` raises."""
         message = self.message
@@ -101,8 +108,8 @@ class Job(Generic[MessageT]):
 
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
-        "budget_key", "digest", "entry", "findings", "guest", "home", "interrupt", "mended", "payment", "prefixes",
-        "record", "reopen", "scope", "size", "terms",
+        "batch", "budget_key", "digest", "entry", "findings", "guest", "home", "interrupt", "lane", "mended",
+        "payment", "prefixes", "record", "reopen", "scope", "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -119,6 +126,10 @@ class Job(Generic[MessageT]):
         self.prefixes: tuple[CachePrefix, ...] = ()
         """The beginnings of its prompt that are to be cached."""
         self.terms = terms
+        self.lane = terms.lane
+        """Which way it goes; ``auto`` until its turn to choose comes."""
+        self.batch: OpenBatch | None = None
+        """The message batch whose result it waits for."""
         self.findings = inspected.findings
         """What the rules found in the request as it was given."""
         self.mended = inspected.mended

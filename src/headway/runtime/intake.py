@@ -35,16 +35,24 @@ class Intake:
         *,
         accept: Callable[[Job[Message], Stored | None], None],
         fail: Callable[[Failure], None],
+        idle: Callable[[], None],
     ) -> None:
         self._journal = journal
         self._accept = accept
         self._fail = fail
         self._pending: OrderedDict[Job[Message], None] = OrderedDict()
         """In order, and any of them is found at once: who cancels a hundred thousand must not wait."""
+        self._idle = idle
+        self._entering = False
         self._wake = anyio.Event()
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    @property
+    def busy(self) -> bool:
+        """Jobs wait here, or are being entered."""
+        return self._entering or bool(self._pending)
 
     def put(self, job: Job[Message]) -> None:
         """A new job."""
@@ -68,7 +76,12 @@ class Intake:
         while True:
             self._wake = anyio.Event()
             while self._pending:
-                await self._enter()
+                self._entering = True
+                try:
+                    await self._enter()
+                finally:
+                    self._entering = False
+            self._idle()
             await self._wake.wait()
 
     async def _enter(self) -> None:

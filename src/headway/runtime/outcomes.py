@@ -25,8 +25,9 @@ Submit = Callable[[object], "Job[Message]"]
 class _Window:
     """What feeder and reader share; it does not know the reader, so that dropping the reader ends the work."""
 
-    def __init__(self, size: int, *, ordered: bool) -> None:
+    def __init__(self, size: int, *, ordered: bool, ended: Callable[[], None]) -> None:
         self.size = size
+        self.at_end = ended
         self.ordered = ordered
         self.jobs: deque[Job[Message]] = deque()
         self.pending: set[Job[Message]] = set()
@@ -53,9 +54,9 @@ class _Window:
         if self.ordered:
             self.jobs.append(job)
         self.pending.add(job)
-        job.add_done_callback(lambda outcome: self.ended(job, outcome))
+        job.add_done_callback(lambda outcome: self.took(job, outcome))
 
-    def ended(self, job: Job[Message], outcome: Outcome[Message]) -> None:
+    def took(self, job: Job[Message], outcome: Outcome[Message]) -> None:
         self.pending.discard(job)
         if not self.ordered:
             self.ready.append(outcome)
@@ -94,8 +95,10 @@ class Outcomes(AsyncIterator["Outcome[Message]"]):
         *,
         window: int,
         ordered: bool,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
-        self._window = _Window(window, ordered=ordered)
+        """``ended`` is called when the input has been read to its end."""
+        self._window = _Window(window, ordered=ordered, ended=ended)
         group.start_soon(_feed, requests, submit, self._window, name="headway map")
 
     def __aiter__(self) -> Self:
@@ -160,6 +163,7 @@ async def _feed(requests: Iterable[object] | AsyncIterable[object], submit: Subm
         raise
     finally:
         window.exhausted = True
+        window.at_end()
         window.notify()
 
 

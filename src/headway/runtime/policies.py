@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from headway.core.batching import AS_USUAL, Batching
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.follow_up import FollowUp
 from headway.core.request import Request
@@ -31,3 +32,4 @@ class Policies:
     """``None``: spending has no cap."""
     count: Count | None = None
     """The transport's ``count_tokens``, where it has one."""
+    batching: Batching = AS_USUAL

@@ -36,6 +36,11 @@ class Recorder:
         self._alert_sinks = tuple(sink for sink in sinks if isinstance(sink, AlertSink))
         self._failed = False
 
+    @property
+    def journalled(self) -> bool:
+        """What happens outlives the process."""
+        return self._journal is not None
+
     async def commit(self, job: Job[Message], event: JobEvent) -> Ending | None:
         """Apply an event, durable on return; gives the ending if it brought one.
 

@@ -69,6 +69,11 @@ class Roster:
         while self.running if running_only else self.alive or self.cleaning:
             await self._changed.wait()
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for it; it is looked at after each `notify`."""
+        while not condition():
+            await self._changed.wait()
+
     async def change(self) -> None:
         """Wait for the next `notify`."""
         await self._changed.wait()

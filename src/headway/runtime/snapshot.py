@@ -25,6 +25,7 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         in_flight=dispatcher.in_flight,
         max_in_flight=dispatcher.bound,
         mending=len(engine.mender),
+        batch=engine.lanes.status(),
         findings=dict(+engine.inspector.found),
         budgets={
             " ".join(filter(None, (key.group, key.tier, key.speed, key.workspace))): status

@@ -15,6 +15,22 @@ from headway.runtime.recent_failures import SeenFailure
 
 
 @dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """The batch lane at one moment."""
+
+    waiting: int = 0
+    """Jobs that wait to be put into a batch; they count as queued too."""
+    batches: int = 0
+    """Batches under way."""
+    requests: int = 0
+    """Jobs that wait for a result from them."""
+    strays: int = 0
+    """Results so far that belong to no job; they are kept."""
+    ids: tuple[str, ...] = ()
+    """The API's ids of these batches."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What ``scheduler.status()`` returns."""
 
@@ -66,3 +82,4 @@ class Status:
     """What has been spent under the spend cap; ``None``: there is none."""
     failures: tuple[SeenFailure, ...] = ()
     """The last failures, newest last."""
+    batch: BatchStatus = BatchStatus()

@@ -8,6 +8,7 @@ from headway.core.change import PLACED
 from headway.core.cost_sheet import Costs, CostSheet
 from headway.core.error_kind import ErrorKind
 from headway.core.events import (
+    Batched,
     Cancelled,
     Continued,
     Copied,
@@ -84,9 +85,9 @@ class Tally:
     def _count(self, record: JobRecord, event: JobEvent) -> None:
         self._count_misfit(record, event.instead_of if isinstance(event, Kept) else event)
         match event:
-            case Started() | Copied():
-                self.sends += isinstance(event, Started)
+            case Started() | Copied() | Batched(rejoined=False):
                 self.copied += isinstance(event, Copied)
+                self.sends += not isinstance(event, Copied)
             case RetryScheduled(failure=failure):
                 self.retries += 1
                 self._count_refusal(failure)

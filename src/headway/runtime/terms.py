@@ -10,6 +10,7 @@ from typing import Final
 
 from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
+from headway.core.lane import Lane
 from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.policy import RepairPolicy
 
@@ -28,6 +29,7 @@ class Terms:
     """``None``: the scheduler's."""
     tag: str = ""
     """What its cost is counted under; empty: as the request itself says."""
+    lane: Lane = Lane.LIVE
     placer: CachePlacer | None = None
     """Places a breakpoint for the prompt cache where the jobs it knows begin to differ."""
     dedupe: bool = False

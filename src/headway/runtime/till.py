@@ -159,9 +159,13 @@ class Till:
             return hold
         self.short = True
         if not self.purse.open_holds:
-            self._halted_on = self.purse.day
-            self._halt(self._exhausted(most))
+            self.stop(most)
         return Wait(self.purse.seconds_to_renewal, SPEND)
+
+    def stop(self, most: float) -> None:
+        """The next attempt may cost this much, and there is not so much left: the run ends resumably."""
+        self._halted_on = self.purse.day
+        self._halt(self._exhausted(most))
 
     def _exhausted(self, most: float) -> Failure:
         status = self.purse.status()

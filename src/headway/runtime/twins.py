@@ -16,7 +16,7 @@ import anyio
 from headway.core.events import Copied, Failed, JobEvent
 from headway.core.job import JobState
 from headway.core.outcome import Ending
-from headway.ports import Stored
+from headway.ports import Journal, Stored
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job, Outcome
 from headway.runtime.shelf import Shelf
@@ -38,17 +38,17 @@ class Twins:
     def __init__(
         self,
         shelf: Shelf,
-        *,
+        journal: Journal | None,
         enter: Callable[[Job[Message], Stored | None], None],
+        *,
         finish: Callable[[Job[Message], JobEvent], Coroutine[Any, Any, None]],
         start: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
-        kept: int,
     ) -> None:
         self._shelf = shelf
         self._enter = enter
         self._finish = finish
         self._start = start
-        self._answers = Answers(kept)
+        self._answers = Answers(KEPT_ALONE if journal is None else KEPT)
         self._first: dict[bytes, Job[Message]] = {}
         self._stored: dict[Job[Message], Stored] = {}
         """What the journal knew of jobs that wait for their twin."""
@@ -58,18 +58,26 @@ class Twins:
         digest = job.digest
         if digest is None:
             return False
+        if stored is not None and stored.place is not None:  # it is in a batch already
+            self._lead(digest, job)
+            return False
         known = self._answers.get(digest) or (stored and stored.twin)
         if known is not None:
             self._share([job], _copy_of(known))
             return True
-        first = self._first.setdefault(digest, job)
-        if first is job:
-            job.add_done_callback(partial(self._ended, digest), observe=False)
+        if self._lead(digest, job):
             return False
         if stored is not None:
             self._stored[job] = stored
             job.add_done_callback(lambda _: self._forget(job), observe=False)
         self._shelf.put(job, (Twins, digest))
+        return True
+
+    def _lead(self, digest: bytes, job: Job[Message]) -> bool:
+        """Whether this job is the first one from now on."""
+        if self._first.setdefault(digest, job) is not job:
+            return False
+        job.add_done_callback(partial(self._ended, digest), observe=False)
         return True
 
     def _forget(self, job: Job[Message]) -> None:

@@ -27,6 +27,7 @@ from headway.core.events import (
 )
 from headway.core.failure import Failure, failure_of
 from headway.core.follow_up import kept, whole_body
+from headway.core.lane import Lane
 from headway.core.limits import LimitReport
 from headway.core.retry import GiveUp, Repair, Retry, RetryPolicy
 from headway.core.retry_quota import RetryQuota
@@ -177,7 +178,7 @@ class Worker:
         request = job.record.sending
         if earlier == NO_USAGE:  # else it may have answered a continuation, which is longer
             self._estimator(request.model).learn(job.size, reply.usage)
-        usage = earlier + reply.usage
+        usage = reply.usage if earlier == NO_USAGE else earlier + reply.usage  # a sum forgets who gave it
         cost = self._desk.cost_of(request.model, usage)
         answer = Held(whole_body(job.record, reply.body), reply.stop_reason, reply.request_id)
         if await self._amends.follow(job, answer, usage, cost):
@@ -198,6 +199,8 @@ class Worker:
             return
         if not last and self._amends.reroute(job, failure):
             return
+        # The quota is there against storms of live retries.
+        free = failure.row.throttle or failure.row.billed or job.record.lane is Lane.BATCH
         usage, cost = self._charged(job, rejection)
         decision = (
             GiveUp(failure)
@@ -209,7 +212,7 @@ class Worker:
                 deadline=job.record.deadline,
                 jitter=jitter,
                 budget_wait=budget_wait,
-                quota_wait=self._quota.wait(now),
+                quota_wait=0.0 if free else self._quota.wait(now),
                 repairable=self._amends.may_repair(job, failure),
             )
         )
@@ -218,7 +221,7 @@ class Worker:
                 if failure.row.billed:  # no crash may forget it
                     await self._recorder.commit(job, RetryScheduled(now, failure, not_before, usage, cost))
                 else:
-                    if not failure.row.throttle:
+                    if not free:
                         self._quota.take(now)
                     self._recorder.note(job, RetryScheduled(now, failure, not_before))
                 job.entry.not_before = not_before
@@ -266,7 +269,9 @@ class Worker:
             self.park(job, failure, durable=False)
 
     def park(self, job: Job[Message], failure: Failure, *, durable: bool = True, sent: bool = False) -> None:
-        """End a job here and now because we stop: it stays queued in the journal."""
+        """End a job here and now because we stop: it stays queued in the journal, or in its batch."""
+        if job.record.in_batch:
+            durable, sent = False, sent or not self._recorder.journalled
         ending = self._recorder.note(job, Parked(loop_time(), failure, sent), durable=durable)
         assert ending is not None
         self._desk.close(job, ending, None)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from headway.adapters.sqlite import meta
+from headway.adapters.sqlite import batches, meta
 from headway.adapters.sqlite.reading import amendment_of_job, ending_of_content, ending_of_job
 from headway.adapters.sqlite.rows import (
     JobRow,
@@ -30,6 +30,7 @@ from headway.adapters.sqlite.schema import BY_CONTENT
 from headway.core.amendment import AS_GIVEN, Amendment
 from headway.core.events import Continued, JobEvent, Recovered, Reopened, Repaired, Rerouted, RetryScheduled
 from headway.core.job import JobRecord, JobState, advance
+from headway.core.lane import Lane
 from headway.core.outcome import Ending
 from headway.core.request import Request
 from headway.core.usage import NO_USAGE
@@ -77,7 +78,7 @@ def _enter(connection: sqlite3.Connection, row: JobRow, now: float, reopen_faile
         raise RowError(_STATE)
     stored = Stored(digest == row.hash, sends, maybe_billed, amendment=amendment_of_job(connection, job))
     if not state_of(state).final:
-        return stored
+        return replace(stored, place=batches.place_of_job(connection, job))
     if stored.same_request and reopen_failed and state_of(state) in _REOPENED:
         connection.execute("DELETE FROM endings WHERE job = ?", (job,))
         meta.drop_conclusions(connection)
@@ -112,6 +113,8 @@ def write(connection: sqlite3.Connection, record: JobRecord, event: JobEvent, en
     )
     if changed.rowcount == 0:
         raise _refusal(connection, key, record, event)
+    if record.lane is Lane.BATCH:
+        batches.leave(connection, key)
     billed = isinstance(event, RetryScheduled) and event.usage != NO_USAGE
     if billed or isinstance(event, Repaired | Rerouted | Continued):
         _keep(connection, key, record.amendment)

@@ -12,6 +12,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from headway.adapters.sqlite import intake, meta, reading
+from headway.adapters.sqlite.ledger import SQLiteLedger
 from headway.adapters.sqlite.writer import GROUP_ROWS, Writer
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord, JobState
@@ -36,6 +37,8 @@ class SQLiteJournal:
         self.path = Path(path)
         self.recovered = 0
         """Jobs that were in flight when the last process died."""
+        self.batches = SQLiteLedger(self._in_open_writer)
+        """Which jobs are in which message batch."""
         self._writer: Writer | None = None
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 from headway.core.amendment import Amendment
 from headway.core.change import Change
 from headway.core.job import JobRecord, JobState
+from headway.core.lane import Lane
 from headway.core.outcome import Ending, failure_from_json, failure_to_json
 from headway.core.request import CALL_OPTIONS, Request
 from headway.core.usage import Usage
@@ -198,6 +199,8 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
         "resumable": ending.resumable,
     }
     facts |= {name: text for name, text in (("tenant", ending.tenant), ("tag", ending.tag)) if text}
+    if ending.lane is not Lane.LIVE:
+        facts["lane"] = ending.lane.value
     if ending.changes:
         facts["changes"] = [change.to_json() for change in ending.changes]
     if ending.copy_of is not None:
@@ -214,6 +217,7 @@ def ending_of_columns(key: bytes, state: bytes, body: bytes | None, facts: bytes
     failure = cast("dict[str, object] | None", known.pop("failure"))
     usage = Usage(**cast("dict[str, Any]", known.pop("usage")))
     changes = cast("list[dict[str, object]]", known.pop("changes", ()))
+    lane = Lane(known.pop("lane", Lane.LIVE))
     return Ending(
         text_of(key),
         state_of(state),
@@ -221,5 +225,6 @@ def ending_of_columns(key: bytes, state: bytes, body: bytes | None, facts: bytes
         None if failure is None else failure_from_json(failure),
         usage,
         changes=tuple(Change.from_json(change) for change in changes),
+        lane=lane,
         **known,  # type: ignore[arg-type]
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables below; a journal of a newer version is refused, one of an older is brought up to date."""
 APPLICATION: Final = 0x48445759
 """``HDWY``: what a journal has in its header's application id."""
@@ -23,10 +23,37 @@ AMENDMENTS: Final = """CREATE TABLE amendments (
     checksum INTEGER NOT NULL
 )"""
 """Since version 2: what repairs and follow-ups made of a request that is not finished."""
+BATCHES: Final = (
+    """CREATE TABLE batch_items (
+    job INTEGER PRIMARY KEY REFERENCES jobs (id),
+    batch INTEGER NOT NULL REFERENCES batches (id),
+    position INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+)""",
+    """CREATE TABLE batches (
+    id INTEGER PRIMARY KEY,
+    token TEXT NOT NULL UNIQUE,
+    requests INTEGER NOT NULL,
+    name TEXT,
+    newest TEXT,
+    intended REAL NOT NULL,
+    checksum INTEGER NOT NULL
+)""",
+    """CREATE TABLE strays (
+    id INTEGER PRIMARY KEY,
+    batch TEXT NOT NULL,
+    custom_id TEXT NOT NULL,
+    result TEXT NOT NULL,
+    checksum INTEGER NOT NULL UNIQUE
+)""",
+)
+"""Since version 3: batches that were intended or created (``name``: the API's id), the jobs in them, and results
+that belong to no job."""
 BY_CONTENT: Final = "CREATE INDEX IF NOT EXISTS jobs_by_content ON jobs (hash)"
 """Made when identical requests are looked for; nothing else needs it."""
 TABLES: Final = (
     AMENDMENTS,
+    *BATCHES[:2],
     """CREATE TABLE endings (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     job INTEGER NOT NULL UNIQUE REFERENCES jobs (id),
@@ -61,8 +88,10 @@ TABLES: Final = (
     updated REAL NOT NULL,
     checksum INTEGER NOT NULL
 )""",
+    BATCHES[2],
 )
-"""In the order of their names. ``admitted``, ``ended``, ``updated`` and ``not_before`` are Unix seconds."""
+"""In the order of their names. ``admitted``, ``ended``, ``updated``, ``not_before`` and ``intended`` are Unix
+seconds."""
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -93,7 +122,8 @@ def create_tables(connection: sqlite3.Connection) -> None:
 
 def tables_of(version: int) -> tuple[str, ...]:
     """The tables of a journal of that version, in the order of their names."""
-    return tuple(table for table in TABLES if version >= 2 or table is not AMENDMENTS)
+    later = {AMENDMENTS: 2, **dict.fromkeys(BATCHES, 3)}
+    return tuple(table for table in TABLES if version >= later.get(table, 1))
 
 
 def migrate(connection: sqlite3.Connection, version: int) -> None:

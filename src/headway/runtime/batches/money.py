@@ -1,0 +1,94 @@
+"""What batches may cost under a spend cap: every request in one is reserved for at its worst case, at half price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from headway.core.budget import Refusal
+from headway.core.limits import LimitReport
+from headway.core.spend import Hold
+from headway.core.usage import Usage
+from headway.ports import Grant
+from headway.runtime.batches.free_grant import FREE
+from headway.runtime.batches.open_batch import OpenBatch
+from headway.runtime.handle import Job
+from headway.runtime.purse import Purse
+from headway.runtime.till import Till
+
+if TYPE_CHECKING:
+    from anthropic.types import Message
+
+
+class BatchMoney:
+    """The reservations of the jobs that are in batches; without a cap there are none."""
+
+    def __init__(self, till: Till | None) -> None:
+        self._till = till
+        self._holds: dict[Job[Message], Hold] = {}
+        self.short: dict[Job[Message], None] = {}
+        """Jobs that wait until there is money for them."""
+
+    async def reserve(self, batch: OpenBatch) -> None:
+        """Reserve for every job of a batch that is to be created. Those there is no money for leave it; when
+        nothing is reserved that could make room for them, the run stops. Raises `JournalError`."""
+        if self._till is None:
+            return
+        purse, needed = self._till.purse, 0.0
+        for job in list(batch.members.values()):
+            if job in self._holds:  # of a batch that was refused
+                continue
+            most = purse.worst(job.record.sending, "batch") or 0.0
+            hold = None if needed else await purse.take(most)
+            if hold is None:
+                needed = needed or most
+                if batch.drop(job):
+                    self.short[job] = None
+            elif job.batch is batch:
+                self._holds[job] = hold
+            else:  # it went away meanwhile
+                hold.release()
+        if needed and not purse.open_holds:
+            self._till.stop(needed)
+
+    def grant(self, job: Job[Message]) -> Grant:
+        """What ends a job's reservation with its result."""
+        hold = self._holds.pop(job, None)
+        if hold is None or self._till is None:
+            return FREE
+        return HeldGrant(hold, self._till.purse, job.record.sending.model)
+
+    def forfeit(self, job: Job[Message]) -> None:
+        """Nobody waits for its result any more: it counts as if it cost the most."""
+        if (hold := self._holds.pop(job, None)) is not None:
+            hold.forfeit()
+
+
+class HeldGrant:
+    """Settles a reservation; batches have no part in the rate limits."""
+
+    scout = False
+
+    def __init__(self, hold: Hold, purse: Purse, model: str) -> None:
+        self._hold = hold
+        self._purse = purse
+        self._model = model
+
+    def observe(self, report: LimitReport, now: float) -> None:
+        """There are no limit headers inside a batch."""
+
+    def settle(self, usage: Usage, now: float) -> None:
+        """An answer came."""
+        self._hold.settle(self._purse.cost(self._model, usage, "batch"))
+
+    def release(self, now: float) -> None:
+        """It was not billed."""
+        self._hold.release()
+
+    def forfeit(self, now: float) -> None:
+        """It may have been billed."""
+        self._hold.forfeit()
+
+    def refuse(self, refusal: Refusal, now: float, jitter: float) -> float:
+        """The API had no room for it, and billed nothing."""
+        self._hold.release()
+        return FREE.refuse(refusal, now, jitter)

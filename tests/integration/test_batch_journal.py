@@ -1,0 +1,210 @@
+"""The batch lane with a journal: whatever dies and whenever, nothing is lost, and nothing is sent twice unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.batch_rig import LOST, MINUTES, Account, BatchingTransport
+
+from headway import Batching, JobState, JournalError, Lane, Limits, Outcome, Scheduler, SQLiteJournal
+from headway.core.batch_info import BatchResult
+from headway.ports import Stray
+from headway.testing.clock import VirtualLoop, virtual_loop
+
+pytestmark = pytest.mark.anyio
+TEXTS = [f"text {n}" for n in range(7)]
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return ("asyncio", {"loop_factory": virtual_loop})
+
+
+class Steady(SQLiteJournal):
+    """A journal for virtual time, which stands still while a commit is under way."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        for name in ("intend_batch", "note_batch", "end_batch", "forget_batch", "keep_strays"):
+            setattr(self.batches, name, self._wrapped(name, getattr(self.batches, name)))
+        for name in ("write", "admit"):
+            setattr(self, name, self._wrapped(name, getattr(self, name)))
+
+    def _wrapped(self, name: str, call: Callable[..., Awaitable[object]]) -> Callable[..., object]:
+        async def wrapped(*args: object, **options: object) -> object:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            await self.step(name, after=False)
+            loop.threads += 1
+            try:
+                result = await call(*args, **options)
+            finally:
+                loop.threads -= 1
+            await self.step(name, after=True)
+            return result
+
+        return wrapped
+
+    async def step(self, name: str, *, after: bool) -> None:
+        """Something is about to be stored, or was."""
+
+
+class Dying(Steady):
+    """The process dies at the n-th step of a name, before or after it: the files are as they were then."""
+
+    def __init__(self, path: Path, remains: Path, name: str, n: int, *, after: bool) -> None:
+        super().__init__(path)
+        self._remains, self._name, self._left, self._after = remains, name, n, after
+        self.dead = anyio.Event()
+
+    async def step(self, name: str, *, after: bool) -> None:
+        if self._left == 0:
+            with anyio.CancelScope(shield=True):
+                await self.dead.wait()
+            raise JournalError("dead")
+        if (name, after) != (self._name, self._after):
+            return
+        self._left -= 1
+        if self._left == 0:
+            with anyio.CancelScope(shield=True):
+                await self.counts()  # behind whatever was ordered before
+            for ending in ("", "-wal"):
+                if (source := self.path.with_name(self.path.name + ending)).exists():
+                    shutil.copy(source, self._remains.with_name(self._remains.name + ending))
+            self.dead.set()
+            raise JournalError("dead")
+
+
+def scheduler(account: Account, journal: object, **options: object) -> Scheduler:
+    batching = Batching(max_requests=3)
+    return Scheduler(  # type: ignore[arg-type]
+        model="claude-sonnet-5-5",
+        max_tokens=64,
+        transport=BatchingTransport(account),
+        limits=Limits(requests=60_000),
+        journal=journal,
+        batching=batching,
+        **options,
+    )
+
+
+async def first_life(account: Account, journal: Dying) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    async with anyio.create_task_group() as group:
+
+        async def live() -> None:
+            async with scheduler(account, journal) as s:
+                async for outcome in s.map(TEXTS, lane="batch"):
+                    outcomes.append(outcome)
+
+        group.start_soon(live)
+        await journal.dead.wait()
+        group.cancel_scope.cancel()
+    return [outcome for outcome in outcomes if not outcome.resumable]
+
+
+async def run(s: Scheduler, texts: list[str] = TEXTS, **options: object) -> list[Outcome]:
+    return [outcome async for outcome in s.map(texts, **options)]  # type: ignore[arg-type]
+
+
+DEATHS = [
+    ("intend_batch", 1, False, 0), ("intend_batch", 2, True, 3), ("note_batch", 1, False, 0),
+    ("note_batch", 2, True, 0), ("write", 1, False, 0), ("write", 1, True, 0), ("write", 5, True, 0),
+    ("end_batch", 1, False, 0), ("end_batch", 2, True, 0), ("admit", 1, True, 0),
+]  # fmt: skip
+"""The step, and how many jobs may have been billed once more than anybody knows."""
+
+
+@pytest.mark.parametrize("lane", ["batch", "live"])
+@pytest.mark.parametrize(("name", "n", "after", "doubts"), DEATHS)
+async def test_death_at_every_step(
+    tmp_path: Path, name: str, n: int, after: bool, doubts: int, lane: str
+) -> None:
+    account, remains = Account(), tmp_path / "remains.journal"
+    ended = await first_life(account, Dying(tmp_path / "a.journal", remains, name, n, after=after))
+    async with scheduler(account, Steady(remains)) as s:
+        started = anyio.current_time()
+        outcomes = await run(s, lane=lane)
+        assert anyio.current_time() - started < 24 * 3600
+        assert s.status().batch.strays == 0
+    assert {outcome.state for outcome in outcomes} == {JobState.SUCCEEDED}
+    assert sorted(o.request.params["messages"][0]["content"] for o in outcomes) == TEXTS  # type: ignore[index]
+    restored = {outcome.key for outcome in outcomes if outcome.restored}
+    assert {outcome.key for outcome in ended} <= restored, "what was told is finished"
+    assert sum(outcome.maybe_billed for outcome in outcomes) == doubts
+    live = Counter(o.request.params["messages"][0]["content"] for o in outcomes if o.lane is Lane.LIVE)  # type: ignore[index]
+    assert Counter(account.billed()) + live == Counter(TEXTS), "each was answered once"
+    assert {outcome.sends for outcome in outcomes} <= {1, 2}
+    async with Steady(remains) as journal:
+        assert list(await journal.batches.open_batches()) == []
+
+
+async def test_a_stop_leaves_the_batch_and_the_next_run_takes_its_results(tmp_path: Path) -> None:
+    account, path = Account(), tmp_path / "a.journal"
+    account.fate = lambda text, batch: LOST if (text, batch) == ("text 1", 1) else "succeeded"
+    async with scheduler(account, Steady(path)) as s:
+        jobs = [s.submit(text, lane="batch") for text in TEXTS[:3]]
+        await anyio.sleep(MINUTES)
+        await s.stop()
+        assert {(await job.outcome()).resumable for job in jobs} == {True}
+        assert sum([(await job.outcome()).maybe_billed for job in jobs]) == 0, (
+            "the journal knows where they are"
+        )
+    account.extra = [BatchResult("hw-0000000000000000-1", "succeeded", message=_Message())]
+    async with scheduler(account, Steady(path)) as s:  # the input is gone
+        jobs = await s.recover()
+        outcomes = [await job.outcome() for job in jobs]
+        assert [o.state for o in outcomes] == [JobState.SUCCEEDED] * 3
+        assert sorted((o.lane, o.sends) for o in outcomes) == [
+            (Lane.BATCH, 1),
+            (Lane.BATCH, 1),
+            (Lane.LIVE, 2),
+        ]
+        assert len(account.batches) == 1
+    async with Steady(path) as journal:
+        (stray,) = await journal.batches.strays()
+        assert stray == Stray("msgbatch_1", "hw-0000000000000000-1", stray.result)
+        assert '"text":"billed"' in stray.result
+
+
+class _Message:
+    def to_json(self, indent: object) -> str:
+        return '{"text":"billed"}'
+
+
+async def test_others_in_the_account_are_told_apart_by_their_results(tmp_path: Path) -> None:
+    """Somebody else's batches of the same size, before and after, ended and not."""
+    account, path, remains = Account(), tmp_path / "a.journal", tmp_path / "b.journal"
+
+    async def stranger() -> None:
+        async with Scheduler(  # type: ignore[call-arg]
+            model="m", max_tokens=1, transport=BatchingTransport(account), batching=Batching(quiet=0.1)
+        ) as s:
+            jobs = [s.submit(f"other {n}", lane="batch") for n in range(3)]
+            await anyio.sleep(5)
+            await s.stop()
+            assert all([(await job.outcome()).resumable for job in jobs])
+
+    await stranger()
+    await first_life(account, Dying(path, remains, "note_batch", 1, after=False))
+    await stranger()
+    async with scheduler(account, Steady(remains)) as s:
+        outcomes = await run(s, lane="batch")
+    assert {o.state for o in outcomes} == {JobState.SUCCEEDED}
+    assert sum(o.maybe_billed for o in outcomes) == 0
+    ours = [text for text in account.billed() if text.startswith("text")]
+    assert sorted(ours) == TEXTS
+
+
+async def test_a_journal_that_keeps_no_batches_is_refused(tmp_path: Path) -> None:
+    journal = SQLiteJournal(tmp_path / "a.journal")
+    journal.batches = None  # type: ignore[assignment]
+    async with scheduler(Account(), journal) as s:
+        with pytest.raises(ValueError, match="cannot keep batches"):
+            s.submit("x", lane="batch")
