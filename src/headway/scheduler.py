@@ -15,7 +15,7 @@ from headway.core.catalog import Catalog
 from headway.core.file_policy import FilePolicy
 from headway.core.follow_up import FollowUp
 from headway.core.job import Priority
-from headway.core.lane import Lane, lane_of
+from headway.core.lane import lane_of
 from headway.core.limits import Limits
 from headway.core.price import Price
 from headway.core.request import RequestError
@@ -264,9 +264,7 @@ class Scheduler(Lending):
             return job
 
         running.engine.lanes.require(terms.lane)
-        window = running.engine.dispatcher.max_in_flight + WINDOW_MARGIN
-        if terms.lane is not Lane.LIVE:
-            window = max(window, self._parts.batching.max_queued)
+        window = running.engine.lanes.window(terms.lane) + WINDOW_MARGIN
         ended = partial(running.engine.lanes.wake, ended=True)
         return Outcomes(requests, submit, running.group, window=window, ordered=ordered, ended=ended)
 
@@ -276,3 +274,9 @@ class Scheduler(Lending):
         if self._parts.journal is None:
             raise ValueError("recover() needs a journal: Scheduler(journal=…)")
         return [self.submit(request, key=key) async for key, request in self._parts.journal.unfinished()]
+
+
+def map_window(scheduler: Scheduler, lane: str) -> int:
+    """Jobs that ``scheduler.map(…, lane=lane)`` has in hand at a time."""
+    running = scheduler._here()  # pyright: ignore[reportPrivateUsage] - part of it
+    return running.engine.lanes.window(lane_of(lane)) + WINDOW_MARGIN

@@ -9,6 +9,7 @@ from tests.batch_rig import LOST, MINUTES, Account, BatchingTransport, MemoryBat
 from headway import (
     Batching,
     ErrorKind,
+    Flow,
     JobExpiredError,
     JobState,
     Lane,
@@ -323,3 +324,15 @@ async def test_a_spend_cap_holds_for_batches_at_their_price() -> None:
 
 def _turn(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
+
+
+async def test_jobs_that_wait_for_the_choice_are_not_forgotten_when_the_others_are_cancelled() -> None:
+    account = Account(takes=MINUTES)
+    transport = BatchingTransport(account)
+    async with Scheduler(model=MODEL, max_tokens=64, transport=transport, flow=Flow(max_in_flight=1)) as s:
+        jobs = [s.submit(str(n), lane="auto") for n in range(400)]
+        assert s.status().queued == 400
+        for job in jobs[:200]:
+            job.cancel()
+        outcomes = [await job.outcome() for job in jobs]
+    assert [o.state for o in outcomes] == [JobState.CANCELLED] * 200 + [JobState.SUCCEEDED] * 200

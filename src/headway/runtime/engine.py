@@ -110,8 +110,8 @@ class Engine:
     @property
     def queued(self) -> int:
         """Jobs accepted and not running."""
-        waiting = self.dispatcher.queued + len(self.mender) + len(self.lanes)
-        return waiting + (len(self._intake) if self._intake else 0)
+        entering = 0 if self._intake is None else len(self._intake)
+        return self.dispatcher.queued + len(self.mender) + len(self.lanes) + entering
 
     def _coming(self) -> bool:
         """Jobs are on their way in that are not in any queue yet."""
@@ -181,7 +181,7 @@ class Engine:
         self._finish(job, Expired(loop_time(), failure_of(ErrorKind.DEADLINE, reason)))
 
     def _finish(self, job: Job[Message], event: JobEvent) -> None:
-        self._run(partial(self._worker.finish, job, event))
+        self._run(partial(self._end, job, event))
 
     def _run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         assert self._group is not None
@@ -233,6 +233,7 @@ class Engine:
         record = job.record
         outcome = Outcome(ending, record.request, message, record.attempts, findings=job.findings)
         self.roster.resolve(job, outcome)
+        self.lanes.reconsider()
         if record.amendment.tools and self._group is not None:
             self.roster.cleaning.add(job)
             self._group.start_soon(self._amender.clean_up, job)

@@ -54,6 +54,7 @@ class Lanes:
 
     def __init__(self, around: Surroundings, concluder: Concluder, house: House) -> None:
         self._house = house
+        self._dispatcher, self._batching = around.dispatcher, around.policies.batching
         self._choice = LaneChoice(
             around.policies.batching,
             around.budgets.status,
@@ -66,6 +67,7 @@ class Lanes:
             ledger = getattr(around.journal, "batches", None)
         self._undecided: dict[Job[Message], None] = {}
         """Jobs that may go either way, and wait until the limits are known."""
+        self._choosing = False
         self._missing = NO_LEDGER if ledger is None else self._missing
         self.batch: BatchLane | None = None
         if self._transport is not None and ledger is not None:
@@ -74,10 +76,17 @@ class Lanes:
                 around.dispatcher.till, self._choice.rescue_at,
             )  # fmt: skip
             self.batch = BatchLane(parts, house)
+        self.run = _rest if self.batch is None else self.batch.run
+        """Makes and looks after batches until cancelled."""
 
     def __len__(self) -> int:
         """Jobs that wait to be put into a batch, or for the choice of their lane."""
         return len(self._undecided) + (0 if self.batch is None else len(self.batch))
+
+    def window(self, lane: Lane) -> int:
+        """Jobs that have to be in hand at a time so that this lane is never without."""
+        in_flight = self._dispatcher.max_in_flight
+        return in_flight if lane is Lane.LIVE else max(in_flight, self._batching.max_queued)
 
     def require(self, lane: Lane, job: Job[Message] | None = None) -> None:
         """Raises `RequestError` where only batches will do and there can be none, or none can carry the job."""
@@ -89,13 +98,13 @@ class Lanes:
 
     def take(self, job: Job[Message]) -> bool:
         """A job to be sent goes into the batch lane, if that is its lane."""
-        if job.lane is Lane.AUTO:
+        if job.lane is Lane.AUTO and self.batch is not None:
             lane = self._choice.lane_for(job)
             if lane is None:
                 self._undecided[job] = None
                 return True
             job.lane = lane
-        if job.lane is Lane.LIVE or self.batch is None:
+        if job.lane is not Lane.BATCH or self.batch is None:
             return False
         try:
             _require_fit(job)
@@ -111,16 +120,22 @@ class Lanes:
         """A budget has learned something, or a queue is shorter: choose for those that wait for that."""
         if self.batch is not None:
             self.batch.reconsider()
-        while self._undecided:
-            job = next(iter(self._undecided))
-            if self._choice.lane_for(job) is None:
-                return
-            del self._undecided[job]
-            self._house.requeue(job)
+        if self._choosing:  # a job that was put back has ended at once
+            return
+        self._choosing = True
+        try:
+            while self._undecided:
+                job = next(iter(self._undecided))
+                if self._choice.lane_for(job) is None:
+                    return
+                del self._undecided[job]
+                self._house.requeue(job)
+        finally:
+            self._choosing = False
 
     def rejoin(self, job: Job[Message], place: BatchPlace) -> None:
         """A job comes back that an earlier process had put into a batch, whatever lane it wants now."""
-        job.lane = Lane.BATCH if job.terms.lane is Lane.BATCH else Lane.LIVE
+        job.lane = Lane.LIVE if job.terms.lane is Lane.LIVE else Lane.BATCH
         if self.batch is None:
             failure = failure_of(ErrorKind.STOPPED, f"it is in a message batch, but {self._missing}")
             self._house.park(job, failure)
@@ -161,13 +176,6 @@ class Lanes:
         if self.batch is not None:
             await self.batch.settled()
 
-    async def run(self) -> None:
-        """Make and look after batches until cancelled."""
-        if self.batch is None:
-            await anyio.Event().wait()  # a sleep, however long, is a timer
-        else:
-            await self.batch.run()
-
     def status(self) -> BatchStatus:
         """The lane at this moment."""
         if self.batch is None:
@@ -180,6 +188,10 @@ class Lanes:
             self.batch.reader.strays,
             tuple(batch.entry.batch_id for batch in batches if batch.entry.batch_id),
         )
+
+
+async def _rest() -> None:
+    await anyio.Event().wait()  # a sleep, however long, would be a timer
 
 
 def _require_fit(job: Job[Message]) -> None:

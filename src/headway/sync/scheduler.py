@@ -6,8 +6,8 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
-from headway.scheduler import WINDOW_MARGIN
 from headway.scheduler import Scheduler as AsyncScheduler
+from headway.scheduler import map_window
 from headway.sync.job import Job
 from headway.sync.lifecycle import Lifecycle
 from headway.sync.outcomes import Outcomes, input_of
@@ -108,7 +108,7 @@ class Scheduler(Lifecycle):
         def begin(feed: AsyncIterable[object]) -> AsyncOutcomes:
             return scheduler.map(feed, **options)
 
-        window = bridge.call(scheduler.status).max_in_flight + WINDOW_MARGIN
+        window = bridge.call(map_window, scheduler, options.get("lane", "live"))
         return Outcomes(bridge, input_of(requests), begin, window=window)
 
     @overload
