@@ -191,12 +191,11 @@ class Engine:
         await self._worker.finish(job, event)
 
     def _start(self, job: Job[Message], grant: Grant) -> None:
-        assert self._group is not None
         self.roster.begin(job)
         if job.guest is not None:
             job.guest.take(grant)
         else:
-            self._group.start_soon(self._attempt, job, grant)
+            self._run(partial(self._attempt, job, grant))
 
     def attempt_over(self, job: Job[Message], key: BudgetKey | None = None) -> None:
         """A slot is free, and a budget (by default the job's) has learned something."""
@@ -248,8 +247,7 @@ class Engine:
         ``None``: this desk ends the job, as soon as it knows what to say; no slot waits for that."""
         told = self.outages.stop_for(failure, job.record.sending)
         if told is None:
-            assert self._group is not None
-            self._group.start_soon(self._end_advised, job, failure)
+            self._run(partial(self._end_advised, job, failure))
         self.roster.notify()
         return told
 
@@ -264,10 +262,8 @@ class Engine:
 
     def _empty(self, dead: DeadScope) -> list[Job[Message]]:
         if dead != ACCOUNT:  # the intake's come later: the journal may have finished them already
-            def concerned(job: Job[Message]) -> bool:
-                return dead.concerns(job.record.sending)
-
-            waiting = self.dispatcher.withdraw(concerned) + self.lanes.withdraw(concerned)
+            waiting = self.dispatcher.withdraw(lambda job: dead.concerns(job.record.sending))
+            waiting += self.lanes.withdraw(lambda job: dead.concerns(job.record.sending))
             return self._amender.left_behind(waiting, self.outages.scopes.failures[dead])
         waiting = self.dispatcher.clear() + self.mender.stop() + self.lanes.clear()
         return waiting + (self._intake.clear() if self._intake else [])

@@ -37,6 +37,7 @@ from headway.errors import JournalError
 from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.desk import Amends, Desk
+from headway.runtime.ending_event import ending_event
 from headway.runtime.fault import is_fault
 from headway.runtime.flow import Flow
 from headway.runtime.grants import end_grant
@@ -234,7 +235,7 @@ class Worker:
                 if told is not None:
                     sent = failure.row.maybe_billed  # `told` may be that the deadline comes before a retry
                     failed = Failed(now, told, usage, cost)
-                    event = failed if last else _ending_event(job, told, usage, cost, sent=sent)
+                    event = failed if last else ending_event(job, told, usage, cost, sent=sent)
                     await self._conclude(job, event, None)
 
     def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
@@ -256,7 +257,7 @@ class Worker:
     async def give_up(self, job: Job[Message], failure: Failure) -> None:
         """End a job whose attempt is over, with what was found out since."""
         sent = failure.row.maybe_billed
-        event = self._cut_off(job, sent=sent) if job.interrupt else _ending_event(job, failure)
+        event = self._cut_off(job, sent=sent) if job.interrupt else ending_event(job, failure)
         await self.finish(job, event)
 
     async def finish(self, job: Job[Message], event: JobEvent) -> None:
@@ -284,20 +285,3 @@ def _deadline(job: Job[Message]) -> float:
 def _streamed(job: Job[Message]) -> bool:
     """A plain answer has taken too long once: the next ones come as a stream."""
     return any(attempt.failure is not None and attempt.failure.row.streams for attempt in job.attempts)
-
-
-def _ending_event(
-    job: Job[Message],
-    final: Failure,
-    usage: Usage = NO_USAGE,
-    cost: float | None = 0.0,
-    *,
-    sent: bool = False,
-) -> JobEvent:
-    """No further attempt: out of time, good but stopped, or failed for good (and then it keeps the answer that it
-    had: no waiting brings a model back). ``sent``: the last attempt may have been billed."""
-    now = loop_time()
-    if final.kind is ErrorKind.DEADLINE:
-        return Expired(now, final, sent)
-    lost = job.record.amendment.held is not None and final.scope is Scope.MODEL
-    return Parked(now, final) if final.resumable and not lost else Failed(now, final, usage, cost)
