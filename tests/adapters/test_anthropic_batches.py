@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
 
 import anyio
 import pytest
@@ -123,9 +122,7 @@ async def test_a_list_of_many_pages(start: Start, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("headway.adapters.anthropic.batches.PAGE", 2)
     rig = await start()
     batches = rig.transport.batches()
-    while len(made := list(rig.api.stats.batches)) < 5:
-        with suppress(BatchCallError):  # aiohttp may write to a connection that is just being closed
-            await batches.create_batch([batches.item("a", request_of())])
+    made = [(await batches.create_batch([batches.item("a", request_of())])).id for _ in range(5)]
     assert [info.id async for info in batches.list_batches()] == made[::-1]
     assert rig.api.stats.other_calls["GET /v1/messages/batches"] == 3
 

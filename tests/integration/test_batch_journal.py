@@ -10,8 +10,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.batch_rig import LOST, MINUTES, Account, BatchingTransport
 
+from batch_rig import LOST, MINUTES, Account, BatchingTransport
 from headway import Batching, JobState, JournalError, Lane, Limits, Outcome, Scheduler, SQLiteJournal
 from headway.core.batch_info import BatchResult
 from headway.ports import Stray

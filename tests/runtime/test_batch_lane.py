@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from tests.batch_rig import LOST, MINUTES, Account, BatchingTransport, MemoryBatches, failure
 
+from batch_rig import LOST, MINUTES, Account, BatchingTransport, MemoryBatches, failure
 from headway import (
     Batching,
     ErrorKind,

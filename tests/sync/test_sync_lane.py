@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.batch_rig import Account, BatchingTransport
-
 import headway.sync
+from batch_rig import Account, BatchingTransport
 from headway import JobState, Lane
 
 

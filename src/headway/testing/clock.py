@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,9 +49,9 @@ class _JumpingSelector(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        # Without any timer only a thread or a socket can go on: then, and while a call is out in the loop's
-        # executor (whose answer must not come hours late in virtual time), wait in earnest.
-        wait = timeout is None or (timeout > 0 and self.loop is not None and self.loop.threads > 0)
+        # Without any timer only a thread or a socket can go on: then, and while a thread is at work for the loop
+        # (whose answer must not come hours late in virtual time), wait in earnest.
+        wait = timeout is None or (timeout > 0 and self.loop is not None and self.loop.has_threads)
         events = self._real.select(None if wait else 0)
         if not events and not wait and timeout and self.loop is not None:
             self.loop.jump(timeout)
@@ -67,6 +68,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Calls that are out in an executor, and what else is not to be overtaken."""
         super().__init__(selector)
         selector.loop = self
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether threads are at work whose end this loop waits for: of its executor, or of `anyio.to_thread`."""
+        return self.threads > 0 or any(_works_for(self, thread) for thread in threading.enumerate())
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -99,6 +105,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def _next_timer(self) -> float:
         scheduled: list[asyncio.TimerHandle] = getattr(self, "_scheduled", [])  # private, stable since 3.4
         return scheduled[0].when() if scheduled else 0.0
+
+
+def _works_for(loop: VirtualLoop, thread: threading.Thread) -> bool:
+    """Whether anyio's worker thread is busy: nothing public says so; without these names all is as before."""
+    idle: Collection[object] | None = getattr(thread, "idle_workers", None)
+    return idle is not None and getattr(thread, "loop", None) is loop and thread not in idle
 
 
 def virtual_loop() -> asyncio.AbstractEventLoop:
