@@ -5,10 +5,9 @@ Flow: submit -> intake (journal) -> dispatcher (due? budget? slot?) -> worker ->
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
@@ -27,6 +26,7 @@ from headway.runtime.batches.house import House
 from headway.runtime.budget_keys import BudgetKeys
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import PASSED, Dispatcher
+from headway.runtime.fault import internal
 from headway.runtime.flow import Flow
 from headway.runtime.guarded import guarded
 from headway.runtime.guest import Guest
@@ -45,8 +45,6 @@ from headway.runtime.worker import Worker
 
 if TYPE_CHECKING:
     from anthropic.types import Message
-
-log: Final = logging.getLogger("headway")
 
 
 class Engine:
@@ -207,10 +205,9 @@ class Engine:
         key = job.budget_key  # another one afterwards, if the job goes on with another model
         try:
             await self._worker.run(job, grant)
-        except Exception as error:
-            log.exception("internal error on job %s", job.key)
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends one job, and says where
+            failure = internal(error, f"internal error on job {job.key}")
             if not job.done():
-                failure = failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
                 self._worker.park(job, failure, durable=False, sent=True)
         finally:
             grant.forfeit(loop_time())  # does nothing unless a fault left it open

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
 
-from headway.core.error_kind import ErrorKind
-from headway.core.failure import Failure, failure_of
-
-log: Final = logging.getLogger("headway")
+from headway.core.failure import Failure
+from headway.runtime.fault import internal
 
 
 async def guarded(
@@ -21,7 +17,6 @@ async def guarded(
     while True:
         try:
             await run()
-        except Exception as error:
-            log.exception("headway stopped because of an internal error")
-            halt(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - nothing may end a loop without a word
+            halt(internal(error, "headway stopped because of an internal error"))
         await resumed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +14,12 @@ from headway.core.failure import Failure, failure_of
 from headway.core.queue import FairQueue
 from headway.core.queue_entry import Entry
 from headway.runtime.clock import loop_time
-from headway.runtime.fault import is_fault
+from headway.runtime.fault import internal, is_fault
 from headway.runtime.handle import Interrupt, Job
 
 if TYPE_CHECKING:
     from anthropic.types import Message
 
-log: Final = logging.getLogger("headway")
 MOST: Final = 8
 """Jobs mended at a time: bodies are large, and each tool bounds what it does by itself."""
 
@@ -109,9 +107,7 @@ class Mender:
         except BaseException as error:
             if not is_fault(error):
                 raise
-            log.exception("a repair failed on job %s", job.key)
-            text = f"a repair failed: {type(error).__name__}: {error}"
-            event = Failed(loop_time(), failure_of(ErrorKind.INTERNAL, text))
+            event = Failed(loop_time(), internal(error, f"a repair failed on job {job.key}"))
         finally:
             job.scope = None
             self._active.discard(job)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.lowlevel import checkpoint_if_cancelled
@@ -38,7 +37,7 @@ from headway.ports import Grant, Rejection, Reply, Transport
 from headway.runtime.clock import loop_time
 from headway.runtime.desk import Amends, Desk
 from headway.runtime.ending_event import ending_event
-from headway.runtime.fault import is_fault
+from headway.runtime.fault import internal, is_fault
 from headway.runtime.flow import Flow
 from headway.runtime.grants import end_grant
 from headway.runtime.handle import Interrupt, Job
@@ -46,9 +45,6 @@ from headway.runtime.recorder import Recorder
 
 if TYPE_CHECKING:
     from anthropic.types import Message
-
-
-log: Final = logging.getLogger("headway")
 
 
 class Worker:
@@ -154,8 +150,7 @@ class Worker:
                     raise
                 if isinstance(error, anyio.get_cancelled_exc_class()):
                     return Rejection(failure_of(ErrorKind.DISCONNECTED, "the client's call was cancelled"))
-                log.exception("transport failed on job %s", job.key)
-                return Rejection(failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+                return Rejection(internal(error, f"the transport failed on job {job.key}"))
         return Rejection(failure_of(ErrorKind.ATTEMPT_TIMEOUT, f"no answer within {seconds:g} s"))
 
     def _hear(self, grant: Grant, report: LimitReport) -> None:

@@ -18,6 +18,7 @@ from headway.runtime.batches.maker import BatchMaker, Division, RefusedError
 from headway.runtime.batches.open_batch import OpenBatch
 from headway.runtime.batches.results import AT_ONCE, ResultReader
 from headway.runtime.clock import loop_time
+from headway.runtime.fault import internal
 
 log: Final = logging.getLogger("headway")
 NOWHERE: Final = (
@@ -79,9 +80,8 @@ class BatchLife:
             await self._unreachable(batch, error)
         except JournalError as error:
             self._halt(failure_of(ErrorKind.JOURNAL, str(error)))
-        except Exception as error:
-            log.exception("internal error on batch %s", batch.name)
-            self._lane.park(batch, failure_of(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - a fault of ours ends one batch, and says where
+            self._lane.park(batch, internal(error, f"internal error on batch {batch.name}"))
 
     async def _create(self, batch: OpenBatch) -> bool:
         """Make it, or find it again; false if there is nothing to look after."""
