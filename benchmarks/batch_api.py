@@ -97,7 +97,10 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=100_000)
     parser.add_argument("--bytes", type=int, default=800, help="of each prompt")
+    parser.add_argument("--quick", action="store_true", help="2,000 requests, for continuous integration")
     arguments = parser.parse_args()
+    if arguments.quick:
+        arguments.requests = 2_000
     bodies = [params(number, arguments.bytes) for number in range(arguments.requests)]
     with FakeAPI.spawn(FakeConfig(latency=INSTANT, batch_seconds=0.0)) as api:
         for run in (with_headway, with_sdk):

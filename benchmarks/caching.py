@@ -75,7 +75,10 @@ def main() -> None:
     )
     parser.add_argument("--jobs", type=int, default=400)
     parser.add_argument("--input", type=parse_quantity, default=1e6, help="input tokens a minute")
+    parser.add_argument("--quick", action="store_true", help="40 jobs, for continuous integration")
     given = parser.parse_args()
+    if given.quick:
+        given.jobs = 40
     print("mode          jobs  sent     written        read     hits   429       USD  seconds")
     for mode in MODES:
         print(asyncio.run(run(mode, given.jobs, FakeLimits(10_000, given.input, 2_000_000))), flush=True)
