@@ -82,7 +82,7 @@ def command(path: Path, on_send: Callable[[], None] = lambda: None) -> int:
     from headway.cli.run_command import RunOptions, run
 
     os.environ.setdefault("ANTHROPIC_API_KEY", "none")
-    headway.scheduler.transport_for = lambda client: transport(on_send)  # type: ignore[assignment]
+    headway.scheduler.transport_for = lambda *_: transport(on_send)  # type: ignore[assignment]
     limit = "requests=1000M,input=1000000M,output=1000000M"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         status = run(RunOptions(input=path, limit=limit, progress=False))
