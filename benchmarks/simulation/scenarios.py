@@ -172,6 +172,10 @@ QUICK_LOAD: Final = Load(
 )
 """The jobs of benchmarks/utilisation.py: .8 s each, so that nothing is in flight soon after nothing is sent."""
 QUICK_NET: Final = Network(there=(0.005, 0.02), rejection=0.05)
+OUTPUT_LOAD: Final = replace(
+    QUICK_LOAD, input=120, input_sigma=0.4, output=92, output_sigma=0.4, max_output=1200, speed=(180, 220)
+)
+"""Output binds."""
 SLOW_LOAD: Final = replace(QUICK_LOAD, first_byte=(0.6, 1.1))
 """The same on a busy machine: the law of the pace is at the edge of swinging."""
 BULK: Final = replace(FINITE, load=QUICK_LOAD, network=QUICK_NET, clients=4, work=28.0)
@@ -211,6 +215,7 @@ ALONE: Final = (
     replace(rules(BULK, "Q-told-tiny", (97, 1.002), depth=1.0), clients=1, told=1.0, work=50.0),
     replace(BULK, name="Q-untold", clients=1),
     replace(rules(BULK, "Q-noheaders", headers=False, retry_after=False), clients=1),
+    replace(BULK, name="Q-output", clients=1, told=1.0, work=34.0, load=OUTPUT_LOAD, target=(99, 1.002)),
     rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-storm", storms=((8, 16),)),
     rules(replace(BULK, clients=1, told=1.0), "Q-tenant", tenants=((8, 20, 0.6),)),
     rules(replace(BULK, clients=1, told=1.0, work=20.0), "Q-cut", cuts=((8, 0.25), (18, 1.0))),

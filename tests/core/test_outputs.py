@@ -103,3 +103,28 @@ def test_a_fast_api_is_believed_after_a_few_answers():
     outputs = Outputs(0.0)
     steady(outputs, 0.02, 20.0, 5, 6)
     assert outputs.speed == pytest.approx(1000, rel=0.15)
+
+
+@pytest.mark.parametrize("running", [0, 5, 12, 40])
+@pytest.mark.parametrize("rest", [50.0, 400.0, 4000.0])
+def test_the_last_ones_are_all_admitted_and_may_overdraw_afterwards(running: int, rest: float):
+    """The rest is sent evenly while the jobs that run write: the bucket may be empty only when all are sent."""
+    outputs = Outputs(0.0)
+    steady(outputs, 4.0, 200.0, max(running, 1), 50)
+    outputs.running = running
+    refill, sending, steps = 600.0, rest / 2400 + 0.05, 1000
+    level = need = outputs.need(refill, 0, rest=rest, sending=sending)
+    for step in range(steps):
+        writing = running + rest / outputs.mean * (step + 0.5) / steps
+        level += (refill - writing * outputs.speed) * sending / steps
+    always = outputs.need(refill, 0)
+    assert need <= always
+    if need < always:
+        assert level >= -1e-6 * need
+        assert need == 0 or level == pytest.approx(0, abs=1e-6 * need), "it asks for no more than that"
+
+
+def test_with_nothing_behind_it_the_last_job_hardly_waits():
+    outputs = Outputs(0.0)
+    steady(outputs, 4.0, 200.0, 20, 50)
+    assert outputs.need(600, 0, rest=outputs.mean, sending=0.05) < 0.2 * outputs.need(600, 0)

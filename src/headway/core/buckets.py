@@ -17,7 +17,7 @@ from headway.core.limits import LimitReport, Limits
 from headway.core.meter import Meter
 from headway.core.mirror import Mark, Mirror
 from headway.core.outputs import Outputs
-from headway.core.pace import DEAREST, GIVE_UP, Lane
+from headway.core.pace import DEAREST, FASTEST, GIVE_UP, Lane
 from headway.core.reservation import Cost
 
 INDEX: Final = {row.dimension: index for index, row in enumerate(TABLE)}
@@ -43,6 +43,8 @@ URGENT_MARGIN: Final = 0.5
 URGENT_FOR: Final = 60.0
 """Seconds after an interactive job in which room is kept for another; also the time constant of forgetting the
 largest of them."""
+ON_THE_WAY: Final = 0.05
+"""Seconds from here to the server's bucket: a request is admitted by what the bucket holds then."""
 URGENT_SIZES: Final = 1.5
 """Times the largest interactive job of late: room for one like it, while the level swings about its rest."""
 
@@ -98,8 +100,9 @@ class Buckets:
                 if interactive:
                     need = outputs.expected(cost.max_output)
                 else:
-                    need = outputs.need(mirror.rate - mirror.others, cost.max_output)
-                    need *= lane.target / lane.reserve  # nobody comes after the end of the queue
+                    refill = mirror.rate - mirror.others
+                    sending = lane.rest / (FASTEST * mirror.rate) + ON_THE_WAY
+                    need = outputs.need(refill, cost.max_output, rest=lane.rest, sending=sending)
             else:
                 need = cost.requests if index == REQUESTS else cost.input
             margin = mirror.unit * (URGENT_MARGIN if interactive else 1)
@@ -196,7 +199,7 @@ class Buckets:
         they are, no means: in the last wave the small ones come last."""
         for index, lane in self._lanes:
             if backlog is None:
-                lane.target = lane.reserve
+                lane.target, lane.rest = lane.reserve, math.inf
                 continue
             jobs = backlog.jobs + 1
             rest = float(jobs)
@@ -204,6 +207,7 @@ class Buckets:
                 rest = backlog.cost + cost.input
             elif index == OUTPUT:
                 rest = jobs * (outputs.mean or cost.max_output)
+            lane.rest = rest
             if rest * GIVE_UP < lane.reserve:
                 lane.lower(rest)
             else:

@@ -8,6 +8,7 @@ must find what it needs beyond what the refill alone sustains.
     latency = integral of running dt / completions                       (both forgetting over 60 s)
     mean    = speed * latency                                            (tokens)
     need    = mean * max(0, running + 1 - (rate - others) / speed)       (tokens, the output mirror must hold)
+    last    = sending * max(0, (running + rest / mean / 2) * speed - (rate - others))   (near the end of a queue)
 
 **Why Little's law** (mean number = arrival rate x mean time): short jobs end first, so the mean of what
 *has ended* is too low while the long ones still run: with three classes of jobs that estimate reached
@@ -125,16 +126,26 @@ class Outputs:
         self._tokens = self._tokens * SPEED_MEMORY + tokens
         self._latencies = self._latencies * SPEED_MEMORY + seconds
 
-    def need(self, refill: float, max_output: float) -> float:
-        """Tokens the output mirror must hold for one more job, ``refill`` tokens per second coming in."""
-        speed = self.speed
-        if speed <= 0:
+    def need(
+        self, refill: float, max_output: float, *, rest: float = math.inf, sending: float = 0.0
+    ) -> float:
+        """Tokens the output mirror must hold for one more job, ``refill`` tokens per second coming in.
+
+        ``rest``: tokens of all that is left to do, if no more will come, which take ``sending`` seconds to send.
+        The server never stops a job that runs: what is overdrawn after the last one was admitted costs nobody, so
+        only what is written while the rest is being sent must be there.
+        """
+        speed, mean = self.speed, self.mean
+        if speed <= 0 or mean <= 0:
             return 0.0
         surplus = self.running + 1 - refill / speed
         if surplus <= 0:
             return 0.0
         own = self.expected(max_output)
-        return own * surplus if surplus < 1 else own + self.mean * (surplus - 1)
+        always = own * surplus if surplus < 1 else own + mean * (surplus - 1)
+        if rest == math.inf:
+            return always
+        return min(always, max(0.0, (self.running + rest / mean / 2) * speed - refill) * sending)
 
     def expected(self, max_output: float) -> float:
         """Tokens one job is expected to write, never more than its ``max_tokens``."""

@@ -63,11 +63,13 @@ CUBE_OF_FASTEST: Final = FASTEST ** (1 / 3)
 class Lane:
     """One mirror as the pace sees it."""
 
-    __slots__ = ("fastest", "mirror", "reserve", "start", "target")
+    __slots__ = ("fastest", "mirror", "reserve", "rest", "start", "target")
 
     def __init__(self, mirror: Mirror) -> None:
         self.mirror = mirror
         self.reserve = self.target = 1.0
+        self.rest = math.inf
+        """Units that all that is left to do will use; infinite: more will come."""
         self.fastest = FASTEST
         self.start = mirror.level
 
