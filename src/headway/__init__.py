@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from headway.core.account_limits import AccountLimits, GroupLimits
     from headway.core.alert import Alert
     from headway.core.batching import Batching
+    from headway.core.bill import Bill, Money
     from headway.core.catalog import Catalog
     from headway.core.change import Change
     from headway.core.cost_sheet import CostLine, Costs
     from headway.core.error_kind import ErrorKind, Scope
-    from headway.core.estimate import Estimate, Money
+    from headway.core.estimate import Estimate
     from headway.core.events import JobEvent
     from headway.core.failure import Failure
     from headway.core.file_policy import FilePolicy
@@ -84,6 +85,7 @@ _HOME: Final[dict[str, str]] = {
     "AuthenticationError": "errors",
     "BatchCallError": "errors",
     "Batching": "core.batching",
+    "Bill": "core.bill",
     "BillingError": "errors",
     "Catalog": "core.catalog",
     "Ceiling": "adapters.ceiling",
@@ -115,7 +117,7 @@ _HOME: Final[dict[str, str]] = {
     "JournalMismatchError": "errors",
     "Lane": "core.lane",
     "Limits": "core.limits",
-    "Money": "core.estimate",
+    "Money": "core.bill",
     "NotSentError": "adapters.anthropic",
     "Outcome": "runtime.handle",
     "Outcomes": "runtime.outcomes",
@@ -153,6 +155,7 @@ __all__ = [
     "AuthenticationError",
     "BatchCallError",
     "Batching",
+    "Bill",
     "BillingError",
     "Catalog",
     "Ceiling",

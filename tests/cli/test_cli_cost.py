@@ -133,6 +133,57 @@ def test_a_dry_run_sends_nothing_and_says_what_there_would_be_to_pay(
     assert not list(headway.folder.glob("*results*")), "no file is made"
 
 
+def test_a_dry_run_foresees_what_cache_and_dedupe_spare(api: RemoteAPI, headway: Headway) -> None:
+    """Beside the bill of the run itself."""
+    rules = "Be kind to reviewers. " * 400
+    lines = [
+        {"custom_id": f"p{n}", "prompt": f"Review {n % 40}: fine?", "max_tokens": 100} for n in range(60)
+    ]
+    headway.write("".join(json.dumps(line) + "\n" for line in lines))
+    asked = ("run", "p.jsonl", "--system", rules)
+    both = (*asked, "--cache", "auto", "--dedupe")
+    limit = ("--dry-run", "--limit", "input=60k", "--expect-output", "50")
+    hint = headway(*asked, *limit)
+    assert "20 of them have the content of another one: --dedupe sends it once, which saves $0." in hint.out
+    assert "without" not in hint.out and "read from it" not in hint.out
+    ended = headway(*both, *limit)
+    assert "40 requests to send" in ended.out
+    assert "20 more have the content of another one: sent once (--dedupe)" in ended.out
+    assert " tokens of the input are read from it (97 %), " in ended.out
+    assert "without --cache auto --dedupe" in ended.out
+    assert "with 30 % of the reads: in a batch they are not certain" in ended.out
+    rows = {line[:10].strip(): line[10:] for line in ended.out.splitlines()}
+    expected = float(rows["live"].split()[0].removeprefix("$"))
+    assert api.stats().arrivals == 0
+    assert headway(*both, "--no-progress", "--max-cost", "5").status == 0
+    stats = api.stats()
+    assert stats.served == 40
+    answers = stats.output_tokens * SONNET[1]
+    plain = stats.input_tokens - stats.cache_read_tokens - stats.cache_write_tokens
+    paid = plain * 2e-6 + stats.cache_read_tokens * 0.2e-6 + stats.cache_write_tokens * 2.5e-6
+    assert expected - 40 * 50 * SONNET[1] == pytest.approx(paid, rel=0.05)
+    assert sum(row["headway"]["cost_usd"] for row in headway.results().values()) == pytest.approx(
+        paid + answers
+    )
+    again = headway(*both, "--dry-run", "--offline")
+    assert "0 requests to send" in again.out and "60 more are finished" in again.out
+    headway.write(
+        json.dumps({"custom_id": "new", "prompt": "Review 7: fine?", "max_tokens": 100}) + "\n", "more.jsonl"
+    )
+    more = headway(
+        *asked[:1], "more.jsonl", *both[2:], "--dry-run", "--offline", "--journal", "p.results.jsonl.journal"
+    )
+    assert "0 requests to send" in more.out and "1 more has the content of another one" in more.out
+
+
+def test_what_failed_before_is_sent_again_only_if_asked(api: RemoteAPI, headway: Headway) -> None:
+    headway.prompts(4)
+    api.set_faults((FaultRule(FaultKind.STATUS, status=400),))
+    assert headway("run", "p.jsonl", "--no-progress").status == 1
+    assert "0 requests to send" in headway("run", "p.jsonl", "--dry-run", "--offline").out
+    assert "4 requests to send" in headway("run", "p.jsonl", "--dry-run", "--offline", "--retry-failed").out
+
+
 def test_a_dry_run_after_a_run_knows_the_answers(api: RemoteAPI, headway: Headway) -> None:
     headway.prompts(10)
     assert headway("run", "p.jsonl", "-q").status == 0

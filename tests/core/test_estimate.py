@@ -117,3 +117,49 @@ def test_what_is_given_as_to_map() -> None:
     assert (nothing.jobs, nothing.live.most, nothing.seconds) == (0, 0, None)
     with pytest.raises(ValueError, match="expected_output must be 0 tokens or more"):
         estimate([], expected_output=-1)
+
+
+SYSTEM = "Rules of the house. " * 700  # 14,000 characters: 4,000 tokens
+
+
+def marked(number: int, ttl: str | None = None) -> dict[str, object]:
+    control = {"type": "ephemeral"} | ({"ttl": ttl} if ttl else {})
+    block = {"type": "text", "text": SYSTEM, "cache_control": control}
+    return body(text=f"Job {number}", cap=0, system=[block])
+
+
+@pytest.mark.parametrize(("ttl", "write"), [(None, 1.25), ("5m", 1.25), ("1h", 2.0)])
+def test_a_prefix_is_written_once_and_read_by_the_rest(ttl: str | None, write: float) -> None:
+    found = estimate([marked(n, ttl) for n in range(101)], expected_output=0, limits=Limits(input=60_000))
+    assert found.cache_written == pytest.approx(4001, abs=2)
+    assert found.cache_read == pytest.approx(100 * found.cache_written, rel=1e-3)
+    rest = found.input_tokens - 101 * found.cache_written
+    read, opus = 0.5e-6, 5e-6
+    assert found.live.expected == pytest.approx(4001 * (opus * write + 100 * read) + rest * opus, rel=1e-3)
+    in_batch = 4001 * (opus * write * (1 + 70) + 30 * read) + rest * opus
+    assert found.batch.expected == pytest.approx(in_batch / 2, rel=1e-3), "30 % of the reads, at half price"
+    assert found.seconds == pytest.approx((found.input_tokens - found.cache_read) / 1000, abs=0.01)
+    assert found.plain is not None
+    assert found.plain.live == found.live, "the breakpoints are the caller's own"
+
+
+def test_breakpoints_that_would_be_placed_and_requests_that_would_be_spared() -> None:
+    """As `map` sends them: with two system prompts in turn, and what comes late in the input."""
+    whos = ["Ann", "Bob"]
+    asked = [body(text=f"Job {n % 150}", cap=0, system=f"{who} {SYSTEM}") for n in range(200) for who in whos]
+    short = [body(text=f"Short {n}", cap=0) for n in range(50)]
+    given = {"expected_output": 0, "limits": Limits(requests=60)}
+    plain = estimate([*asked, *short], **given)  # type: ignore[arg-type]
+    assert (plain.jobs, plain.repeated, plain.cache_read) == (450, 100, 0)
+    assert plain.plain is not None and plain.plain.live.most == pytest.approx(plain.live.most)
+    cached = estimate([*asked, *short], cache="auto", **given)  # type: ignore[arg-type]
+    assert cached.cache_read == pytest.approx(199 * cached.cache_written, rel=1e-3)
+    assert cached.live.most < 0.12 * plain.live.most
+    assert cached.batch.most < 0.95 * plain.batch.most
+    both = estimate(iter([*asked, *short]), cache="auto", dedupe=True, **given)  # type: ignore[arg-type]
+    assert (both.jobs, both.repeated, both.seconds) == (350, 100, 350)
+    assert both.plain is not None and both.plain.live.most == pytest.approx(plain.live.most, rel=1e-3)
+    assert plain.deduped is not None and plain.deduped.jobs == 350
+    assert both.live.most < cached.live.most
+    with pytest.raises(ValueError, match="cache must be"):
+        estimate([], cache="always")  # type: ignore[arg-type]

@@ -56,6 +56,20 @@ async def test_a_batch_brings_every_answer_at_half_the_price() -> None:
         assert '"lane":"batch"' in outcome.ending.line()
 
 
+async def test_cache_auto_places_its_breakpoint_in_batches_too() -> None:
+    account = Account()
+    words = "Every review is read by a person who means well. " * 200
+    async with scheduler(BatchingTransport(account)) as s:
+        found = [
+            o async for o in s.map([words + f"Number {n}" for n in range(9)], lane="batch", cache="auto")
+        ]
+    assert {change.rule for outcome in found for change in outcome.changes} == {"cache_auto"}
+    sent = [item.params["messages"][0]["content"] for item in account.batches[0].items]  # type: ignore[index]
+    assert [(block[0]["text"], "cache_control" in block[0], len(block)) for block in sent] == [
+        (words + "Number ", True, 2)
+    ] * 9
+
+
 async def test_batches_are_split_by_number_and_made_when_full_or_quiet_or_late() -> None:
     account = Account(takes=60)
     batching = Batching(max_requests=3, quiet=10, longest=25)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,12 @@ LOOKED_AT: Final = 2_000
 class EarlierAnswers:
     """Read once, without the journal's lock: another process may be at work."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self, path: Path | None, *, retry_failed: bool = False, content: Callable[[str], object] | None = None
+    ) -> None:
+        """``retry_failed``: what failed is not finished. ``content`` is told the hash of what was answered."""
+        self._retry_failed = retry_failed
+        self._content = content
         self._finished = IdSet()
         self.answers = 0
         """Answers whose length is known."""
@@ -32,8 +38,10 @@ class EarlierAnswers:
         try:
             view = JournalView(path)
             try:
-                for key in view.succeeded():
+                for key, digest in view.ended(failed=not self._retry_failed):
                     self._finished.add(key)
+                    if digest is not None and self._content is not None:
+                        self._content(digest.hex())
                 for ending in islice(view.endings(), LOOKED_AT):
                     if ending.state is JobState.SUCCEEDED:
                         self.answers += 1

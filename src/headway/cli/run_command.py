@@ -113,6 +113,10 @@ def _dry_run(options: RunOptions, progress: Progress) -> ExitStatus:
         cap=parse_max_cost(options.max_cost),
         offline=options.offline,
         expect_output=options.expect_output,
+        lane=options.lane,
+        auto=_cache(options.cache) is not None,
+        dedupe=options.dedupe,
+        retry_failed=options.retry_failed,
     )
     try:
         print(DryRun(plan).execute())

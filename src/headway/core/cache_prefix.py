@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from headway.core.catalog import BUILT_IN, Catalog
-from headway.core.tokens import CHARS_PER_TOKEN, measure
+from headway.core.tokens import CHARS_PER_TOKEN, NOTHING, PromptSize, measure
 
 Block = Mapping[str, object]
 LIFE: Final = {"5m": 300.0, "1h": 3600.0}
@@ -34,6 +34,8 @@ class CachePrefix:
     digest: bytes
     life: float
     """Seconds without use after which the entry is gone."""
+    size: PromptSize = NOTHING
+    """Of all up to its end."""
 
 
 def cache_prefixes(params: Mapping[str, object], catalog: Catalog = BUILT_IN) -> tuple[CachePrefix, ...]:
@@ -55,7 +57,7 @@ def cache_prefixes(params: Mapping[str, object], catalog: Catalog = BUILT_IN) ->
         size = measure({"model": params.get("model"), **begun})
         if size.fixed + size.characters / CHARS_PER_TOKEN >= least:
             ttl = cast("Block", control).get("ttl") if isinstance(control, Mapping) else None
-            found.append(CachePrefix(running.digest(), LIFE.get(str(ttl), LIFE["5m"])))
+            found.append(CachePrefix(running.digest(), LIFE.get(str(ttl), LIFE["5m"]), size))
     return tuple(found)
 
 

@@ -46,6 +46,10 @@ class PromptSize:
     """It continues a conversation that the server holds (``thread``), so most of it cannot be seen here."""
 
 
+NOTHING: Final = PromptSize(0, 0.0)
+"""A prompt of no size."""
+
+
 def measure(params: Mapping[str, object]) -> PromptSize:
     """The size of a request body: system prompt, tools and messages."""
     model = params.get("model")

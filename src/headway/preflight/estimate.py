@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from headway.core.account_limits import ToldLimits
 from headway.core.catalog import BUILT_IN, Catalog
-from headway.core.estimate import Estimate, EstimateTally
+from headway.core.estimate import Estimate
 from headway.core.faults import RequestError
 from headway.core.price import Price
 from headway.core.request import build_request
 from headway.preflight.check import check
 from headway.preflight.facts import Facts, facts_for
 from headway.preflight.finding import Severity
+from headway.preflight.forecast import Forecast
 
 PROBLEMS: Final = 10
 """Problems that are told in words; all are counted."""
@@ -30,32 +31,38 @@ def estimate(
     limits: ToldLimits | None = None,
     prices: Mapping[str, Price] | None = None,
     catalog: Catalog | None = None,
+    cache: Literal["auto"] | None = None,
+    dedupe: bool = False,
     **params: object,
 ) -> Estimate:
     """What ``scheduler.map(requests, …)`` would cost and take. Nothing is sent, and memory stays bounded.
 
     ``requests`` as for ``map`` (read to its end, so an iterator is used up). ``expected_output``: tokens of a mean
-    answer, for an expected cost beside the bound that ``max_tokens`` sets. ``limits`` lead to a time.
+    answer, for an expected cost beside the bound that ``max_tokens`` sets. ``limits`` lead to a time. ``cache`` and
+    ``dedupe`` as for ``map``: what they spare is taken off, and ``plain`` has the sums without it. Breakpoints that
+    stand in the requests are reckoned with in any case.
 
     What is no request is counted in ``unsendable``, what the API would refuse in ``refused``. Raises `ValueError` for
-    an ``expected_output`` below 0.
+    an ``expected_output`` below 0, and for another ``cache``.
     """
+    if cache not in (None, "auto"):
+        raise ValueError(f'cache must be "auto" or None, not {cache!r}')
     if expected_output is not None and not 0 <= expected_output < math.inf:
         raise ValueError(f"expected_output must be 0 tokens or more, not {expected_output!r}")
     known = (catalog or BUILT_IN).with_prices(prices or {})
     defaults = {
         name: value for name, value in (("model", model), ("max_tokens", max_tokens)) if value is not None
     }
-    tally, notes = EstimateTally(known), _Notes(known)
+    forecast, notes = Forecast(known, auto=cache is not None, dedupe=dedupe), _Notes(known)
     for number, item in enumerate(requests):
         try:
             request = build_request(item, defaults, params, catalog=known)
         except RequestError as error:
             notes.unsendable(number, error)
             continue
-        tally.add(request)
-        notes.look(number, request.params)
-    found = tally.result(expected_output=expected_output, limits=limits)
+        if forecast.add(request):
+            notes.look(number, request.params)
+    found = forecast.result(expected_output=expected_output, limits=limits)
     return replace(found, refused=notes.refused, unsendable=notes.faults, problems=tuple(notes.problems))
 
 

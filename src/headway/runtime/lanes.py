@@ -73,7 +73,7 @@ class Lanes:
         if self._transport is not None and ledger is not None:
             parts = LaneParts(
                 self._transport, ledger, concluder, around.recorder, around.policies.retry, around.policies.batching,
-                around.dispatcher.till, self._choice.rescue_at,
+                around.dispatcher.till, self._choice.rescue_at, around.dispatcher.before_turn,
             )  # fmt: skip
             self.batch = BatchLane(parts, house)
         self.run = _rest if self.batch is None else self.batch.run

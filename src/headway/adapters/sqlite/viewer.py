@@ -60,18 +60,20 @@ class JournalView:
         """Every ending, in the order in which the jobs were entered."""
         return self._pages("job")
 
-    def succeeded(self) -> Iterator[str]:
-        """The keys of the jobs that have an answer; the answers are not read."""
+    def ended(self, *, failed: bool = True) -> Iterator[tuple[str, bytes | None]]:
+        """The keys of the jobs that have an ending (without ``failed``: an answer), and for answers the hash of their
+        content; the answers themselves are not read."""
         after = 0
         while True:
             rows = self._try(
                 lambda after=after: self._connection.execute(
-                    "SELECT seq, key FROM endings WHERE state = 'succeeded' AND seq > ? ORDER BY seq LIMIT ?",
-                    (after, 100 * CHUNK),
+                    "SELECT seq, endings.key, state = 'succeeded', hash FROM endings JOIN jobs ON job = jobs.id"
+                    " WHERE seq > ? AND (? OR state = 'succeeded') ORDER BY seq LIMIT ?",
+                    (after, failed, 100 * CHUNK),
                 ).fetchall()
             )
-            for _, key in rows:
-                yield text_of(key)
+            for _, key, succeeded, digest in rows:
+                yield text_of(key), digest if succeeded else None
             if len(rows) < 100 * CHUNK:
                 return
             after = rows[-1][0]

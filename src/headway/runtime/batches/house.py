@@ -52,3 +52,5 @@ class LaneParts:
     """Where requests are paid for, under a spend cap."""
     rescue_at: Callable[[Job[Message], int], float | None]
     """When a job must leave a batch of so many (loop time)."""
+    before_turn: Callable[[Job[Message]], None]
+    """Called with a job that is about to be put into a batch that is made now."""

@@ -43,6 +43,8 @@ TOGETHER: Final = 600.0
 """A batch is cancelled for jobs that have to leave it if the last of them has to within so many seconds."""
 ROOM: Final = 64
 """Bytes of a ``custom_id``, which an item is measured without."""
+BREAKPOINT: Final = 128
+"""Bytes of a breakpoint that is placed when the batch is made, and of the block that is split for it."""
 
 
 class BatchLane:
@@ -75,7 +77,8 @@ class BatchLane:
     def put(self, job: Job[Message]) -> None:
         """A job to be put into a batch. Raises `RequestError` for one that no batch can carry."""
         item = self._parts.transport.item("", job.record.sending)
-        size = item_bytes({"custom_id": "", "params": item.params}) + ROOM
+        placed = 0 if job.terms.placer is None else BREAKPOINT
+        size = item_bytes({"custom_id": "", "params": item.params}) + ROOM + placed
         self._collector.put(job, item.headers, size, loop_time())
         self._set_departure(job, 1)
         self._wake.set()
@@ -177,6 +180,7 @@ class BatchLane:
     def _board(self, jobs: list[Job[Message]]) -> None:
         batch = OpenBatch.of(jobs)
         for job in jobs:
+            self._parts.before_turn(job)
             batch.last_rescue = max(batch.last_rescue, self._set_departure(job, len(jobs)))
         self._open(batch, Division())
 
