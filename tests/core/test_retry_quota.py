@@ -55,6 +55,13 @@ def test_first_sends_earn_retries() -> None:
     assert quota.take(0.0) == pytest.approx(1 / PER_SECOND)
 
 
+def test_answers_earn_retries() -> None:
+    quota = RetryQuota(0.0, initial=0.0)
+    assert quota.take(0.0) > 0
+    quota.answered(0.0)
+    assert quota.available(0.0) == 0.0
+
+
 def test_savings_are_bounded() -> None:
     quota = RetryQuota(0.0)
     assert quota.available(1e9) == CAPACITY
@@ -74,7 +81,10 @@ def test_a_clock_that_goes_back_earns_nothing() -> None:
 times = st.floats() | st.floats(0, 1e7)
 
 
-@given(times, st.lists(st.tuples(st.sampled_from(["first_send", "take", "available"]), times), max_size=40))
+@given(
+    times,
+    st.lists(st.tuples(st.sampled_from(["first_send", "answered", "take", "available"]), times), max_size=40),
+)
 def test_never_nan_never_negative(start: float, steps: list[tuple[str, float]]) -> None:
     quota = RetryQuota(start)
     for name, now in steps:

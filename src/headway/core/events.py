@@ -45,6 +45,8 @@ class RetryScheduled:
     """What the attempt is known to have been billed for: an answer came that does not serve."""
     cost: float | None = 0.0
     """USD for that; ``None`` when the model's price is unknown."""
+    excused: bool = False
+    """The API could not be reached by anybody: it uses up none of the job's attempts."""
 
 
 @dataclass(frozen=True, slots=True)

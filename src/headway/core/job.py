@@ -111,6 +111,8 @@ class Attempt:
     request_id: str | None = None
     lane: Lane = Lane.LIVE
     """By itself, or in a batch."""
+    excused: bool = False
+    """It failed while the API could not be reached at all: it does not count against the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +181,14 @@ def advance(record: JobRecord, event: JobEvent) -> JobRecord:
         case Kept(instead_of=ending):
             return replace(advance(record, ending), state=state)
         case RetryScheduled(failure=failure):
+            attempts = _ended(record, event.at, failure, failure.request_id)
+            if event.excused and attempts:
+                attempts = (*attempts[:-1], replace(attempts[-1], excused=True))
             return replace(
                 record,
                 state=state,
                 not_before=event.not_before,
-                attempts=_ended(record, event.at, failure, failure.request_id),
+                attempts=attempts,
                 maybe_billed=record.maybe_billed + failure.row.maybe_billed,
             )
         case Failed(failure=failure) | SetAside(failure=failure):

@@ -51,8 +51,8 @@ class RetryPolicy:
     max_total_attempts: int = 12
     """Bound over all kinds together, refusals by 429 and 529 not counted."""
     max_throttle_wait: float = 3600.0
-    """Seconds a job may spend being refused by 429 and 529 together, counted from the first refusal; and the
-    longest ``Retry-After`` that is waited for after any other failure."""
+    """Seconds a job may spend being refused by 429 and 529 together, counted from the first refusal, or trying an API
+    that cannot be reached; and the longest ``Retry-After`` that is waited for after any other failure."""
 
     max_misfits: int = 1
     """How often an answer that does not fit ``output_format`` is asked for again; every one is billed. 0: never."""
@@ -82,20 +82,24 @@ class RetryPolicy:
         budget_wait: float = 0.0,
         quota_wait: float = 0.0,
         repairable: bool = False,
+        excused: bool = False,
     ) -> Decision:
         """Decide about the newest ``failure``; ``history`` holds the earlier attempts and may end with this one.
 
         ``jitter`` is uniform in [0, 1). ``budget_wait`` and ``quota_wait`` are the seconds that the budget
         (after a 429 or 529) and the retry quota ask this job to wait at least. ``repairable``: a repair that
-        was asked for may help against this failure, and is not used up.
+        was asked for may help against this failure, and is not used up. ``excused``: the API cannot be reached by
+        anybody, so this is bounded by time alone.
         """
         if repairable and not failure.row.throttle:
             return Repair(failure)
-        failures = [attempt.failure for attempt in history if attempt.failure is not None]
-        if failure.row.throttle:
+        failures = [a.failure for a in history if a.failure is not None and not a.excused]
+        if failure.row.throttle or excused:
             wait = self._throttle_wait(failure, jitter, budget_wait)
-            first = next((a.started for a in history if a.failure and a.failure.row.throttle), now)
-            if now + wait - first > self.max_throttle_wait:
+            if excused:
+                wait = max(wait, self._backoff(failure, 0, jitter))
+            waits = (a.started for a in history if a.excused or (a.failure and a.failure.row.throttle))
+            if now + wait - next(waits, now) > self.max_throttle_wait:
                 return GiveUp(failure)
         else:
             counted = sum(1 for earlier in failures if not earlier.row.throttle) + 1

@@ -21,6 +21,9 @@ class Desk(Protocol):
     cost_of: Callable[[str, Usage], float | None]
     """USD of an answer, by the catalogue in use; ``None``: unknown."""
 
+    paces: Callable[[Job[Message], Failure], bool]
+    """Whether this failure is one of an outage, in which only single attempts are made."""
+
     def requeue(self, job: Job[Message]) -> None:
         """The job waits for its next attempt."""
         ...

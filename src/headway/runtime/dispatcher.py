@@ -16,15 +16,15 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from headway.core.budget import Cost, Wait
-from headway.core.concurrency import Concurrency
 from headway.core.events import JobEvent
 from headway.core.failure import Failure
-from headway.core.job import JobState, Priority
+from headway.core.job import Priority
 from headway.core.last_wave import expected_length
 from headway.core.tokens import TokenEstimator
 from headway.ports import BudgetKey, BudgetStore, Grant
 from headway.runtime.budget_lane import SHELF, TOO_LATE, Lane
 from headway.runtime.clock import loop_time
+from headway.runtime.gate import Gate
 from headway.runtime.handle import Job
 from headway.runtime.purse import Purse
 from headway.runtime.shelf import Shelf
@@ -61,9 +61,7 @@ class Dispatcher:
         """The job for which the budget is being asked: neither queued nor running."""
         self.till: Till | None = None
         """Where attempts are paid for, under a spend cap."""
-        self.max_in_flight = max_in_flight
-        self.in_flight = 0
-        self._pool = Concurrency()
+        self.gate = Gate(max_in_flight)
         self.shelf = Shelf(self._lanes, self._lane_of, self._wake_up)
         self.before_turn: Callable[[Job[Message]], None] = lambda _: None
         """Called with a job that is about to be sent: its request may still be amended."""
@@ -126,8 +124,7 @@ class Dispatcher:
 
     def ended(self, job: Job[Message], key: BudgetKey) -> None:
         """An attempt of a job is over: a slot is free, and this budget has learned something."""
-        self._heed_pool(job)
-        self.in_flight -= 1
+        self.gate.leave(job, loop_time())
         if self.till is not None and self.till.short:  # there may be money now
             self.till.short = False
             for other in self._lanes.values():
@@ -136,22 +133,6 @@ class Dispatcher:
             lane.running -= 1
             lane.rouse()
         self._wake.set()
-
-    def _heed_pool(self, job: Job[Message]) -> None:
-        """No connection was left in the client's pool: more jobs are in flight than it carries."""
-        if job.record.state is JobState.SUCCEEDED:
-            self._pool.succeed()
-            return
-        failure = job.attempts[-1].failure if job.attempts else None
-        # A 429 that says "too many at a time" is the budget's matter.
-        if failure is not None and failure.row.narrows and not failure.row.throttle:
-            self._pool.refuse(job.attempts[-1].started, loop_time(), self.in_flight)
-
-    @property
-    def bound(self) -> int:
-        """Attempts that may be in flight now: ``max_in_flight``, or less while the pool is short."""
-        limit = self._pool.limit
-        return self.max_in_flight if limit is None else min(self.max_in_flight, int(limit))
 
     def _wake_up(self) -> None:
         self._wake.set()
@@ -194,7 +175,9 @@ class Dispatcher:
         # Slots are shared: what falls free goes where priority and age say, not to the first lane every time.
         for lane in sorted(self._lanes.values(), key=lambda lane: lane.queue.rank(now)):
             next_at = min(next_at, await self._serve(lane))
-        return next_at
+        now = loop_time()
+        pause = self.gate.seconds(now)
+        return min(next_at, now + pause) if pause else next_at
 
     async def _serve(self, lane: Lane) -> float:
         taken = 0
@@ -202,11 +185,14 @@ class Dispatcher:
             now = loop_time()
             self._drop_expired(lane, now)
             lane.release_overdue(now)
-            if lane.wake_at > now or self._is_full:
+            if lane.wake_at > now or self.gate.is_full:
                 break
             lane.queue.long_jobs_first(lane.running)
             entry = lane.queue.pop(now)
             if entry is None:
+                break
+            if self.gate.shuts_out(entry.item, now):
+                lane.queue.push(entry, now)
                 break
             self._prepare(lane, entry.item)
             if waiting := lane.put_aside(entry.item, now):
@@ -224,10 +210,6 @@ class Dispatcher:
         self.before_turn(job)
         if job.prefixes is not known:
             lane.warmth.meet(job.prefixes)
-
-    @property
-    def _is_full(self) -> bool:
-        return self.in_flight >= self.max_in_flight or not self._pool.allows(self.in_flight)
 
     async def _offer(self, lane: Lane, job: Job[Message], now: float) -> bool:
         """Ask the budget for a job taken from the queue, and start it; false when the lane has to wait.
@@ -249,7 +231,7 @@ class Dispatcher:
         self._hand = None
         if not isinstance(answer, Wait):
             if mine and not late:
-                self.in_flight += 1
+                self.gate.enter(job, now)
                 lane.running += 1
                 self._start(job, lane.hold(job, answer, now, self._wake_up))
                 return True

@@ -72,6 +72,7 @@ class Engine:
             start=self._start,
             expire=self._expire,
         )
+        self.paces = self.dispatcher.gate.paces
         dispatcher, recorder, estimator = self.dispatcher, self._recorder, self.dispatcher.estimator
         dispatcher.charge(policies.purse, halt=self.halt, finish=self._finish)
         inspector = self.inspector = Inspector(policies.repair, policies.catalog, estimator)

@@ -85,7 +85,7 @@ class Lanes:
 
     def window(self, lane: Lane) -> int:
         """Jobs that have to be in hand at a time so that this lane is never without."""
-        in_flight = self._dispatcher.max_in_flight
+        in_flight = self._dispatcher.gate.max_in_flight
         return in_flight if lane is Lane.LIVE else max(in_flight, self._batching.max_queued)
 
     def require(self, lane: Lane, job: Job[Message] | None = None) -> None:

@@ -171,6 +171,7 @@ class Worker:
         now = loop_time()
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
+        self._quota.answered(now)
         request = job.record.sending
         if earlier == NO_USAGE:  # else it may have answered a continuation, which is longer
             self._estimator(request.model).learn(job.size, reply.usage)
@@ -195,8 +196,10 @@ class Worker:
             return
         if not last and self._amends.reroute(job, failure):
             return
-        # The quota is there against storms of live retries.
-        free = failure.row.throttle or failure.row.billed or job.record.lane is Lane.BATCH
+        # The quota is there against storms of live retries, and the gate paces those of an outage.
+        paced = self._desk.paces(job, failure)
+        excused = paced and not failure.row.maybe_billed
+        free = paced or failure.row.throttle or failure.row.billed or job.record.lane is Lane.BATCH
         usage, cost = self._charged(job, rejection)
         decision = (
             GiveUp(failure)
@@ -210,6 +213,7 @@ class Worker:
                 budget_wait=budget_wait,
                 quota_wait=0.0 if free else self._quota.wait(now),
                 repairable=self._amends.may_repair(job, failure),
+                excused=excused,
             )
         )
         match decision:
@@ -219,7 +223,7 @@ class Worker:
                 else:
                     if not free:
                         self._quota.take(now)
-                    self._recorder.note(job, RetryScheduled(now, failure, not_before))
+                    self._recorder.note(job, RetryScheduled(now, failure, not_before, excused=excused))
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case Repair():
