@@ -208,3 +208,21 @@ async def test_a_journal_that_keeps_no_batches_is_refused(tmp_path: Path) -> Non
     async with scheduler(Account(), journal) as s:
         with pytest.raises(ValueError, match="cannot keep batches"):
             s.submit("x", lane="batch")
+
+
+async def test_a_job_that_comes_back_while_its_batch_is_created_for_nobody_waits_for_that_batch(
+    tmp_path: Path,
+) -> None:
+    """Everything is cut off in the middle of the creation, which goes on; the cause is mended at once."""
+    account = Account(takes=MINUTES)
+    async with scheduler(account, Steady(tmp_path / "j")) as s:
+        first = s.submit("text", key="k", lane="batch")
+        while account.calls[-1:] != ["create"]:
+            await anyio.sleep(0.01)
+        s.abort()
+        assert (await first.outcome()).resumable
+        s.resume()
+        with anyio.fail_after(60 * MINUTES):
+            outcome = await s.submit("text", key="k", lane="batch").outcome()
+    assert outcome.state is JobState.SUCCEEDED
+    assert account.billed() == ["text"]

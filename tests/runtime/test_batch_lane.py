@@ -251,6 +251,26 @@ async def test_strangers_among_the_results_are_kept_aside_and_nothing_is_deliver
         assert s.status().batch.strays == 2
 
 
+async def test_a_stray_404_does_not_give_a_batch_up() -> None:
+    account = Account(takes=MINUTES)
+    account.faults = {name: [failure(404, "not_found_error")] * 2 for name in ("look", "results")}
+    async with scheduler(BatchingTransport(account)) as s:
+        assert (await run(s, ["paid for"], lane="batch"))["paid for"].state is JobState.SUCCEEDED
+
+
+async def test_what_is_no_json_fails_by_itself_however_much_of_it_there_is() -> None:
+    """A batch is divided 64 times at most: that must not be used up by what can be seen before."""
+    account = Account(takes=MINUTES)
+    texts = ["good", *(f"\ud83d {n}" for n in range(80))]
+    async with scheduler(BatchingTransport(account)) as s:
+        found = await run(s, texts, lane="batch")
+        with pytest.raises(RequestError, match="surrogate"):
+            s.submit("\ud83d", lane="batch")
+    assert [text for text, outcome in found.items() if outcome.failure is None] == ["good"]
+    assert len(account.batches) == 1
+    assert "surrogate" in str(found["\ud83d 7"].failure)
+
+
 async def test_a_batch_that_is_deleted_or_cancelled_elsewhere() -> None:
     account = Account()
     async with scheduler(BatchingTransport(account), batching=Batching(quiet=1)) as s:

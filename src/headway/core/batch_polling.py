@@ -20,6 +20,10 @@ TROUBLE: Final = (1.0, 3.0, 10.0, 30.0, 60.0, 120.0)
 PATIENCE: Final = 3600.0
 """Seconds of nothing but trouble after which the jobs of a batch are given up for now. The batch stays."""
 
+GONE: Final = 120.0
+"""Seconds for which a 404 is not believed, of a batch that was there before or was just created: one stray answer
+must not give up 100,000 results that were paid for."""
+
 
 def next_look(age: float, jitter: float) -> float:
     """Seconds until the next look at a batch of this age. ``jitter``: 0 to 1."""

@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from headway.core.batching import ENVELOPE, MOST_BYTES, MOST_REQUESTS
 from headway.core.change import brief
+from headway.core.faults import RequestError
 from headway.preflight.finding import Finding
 
 NAME: Final = "batch"
@@ -58,6 +59,17 @@ def item_bytes(request: object) -> int:
     except (TypeError, ValueError):  # what JSON cannot hold is another rule's matter
         return 0
     return len(text.encode("utf-8", "surrogatepass"))
+
+
+def sendable_bytes(request: object) -> int:
+    """The same of a request that is to be sent. Raises `RequestError` for what JSON in UTF-8 cannot hold."""
+    try:
+        return len(json.dumps(request, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode())
+    except UnicodeEncodeError:
+        problem = "half a surrogate pair is not text; write the whole character"
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = str(error)
+    raise RequestError("params", f"cannot be written as JSON: {problem}")
 
 
 def _check_id(value: object, where: str, seen: dict[str, int], index: int) -> Iterator[Finding]:

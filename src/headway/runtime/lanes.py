@@ -15,7 +15,7 @@ from headway.core.failure import failure_of
 from headway.core.faults import RequestError
 from headway.core.lane import Lane
 from headway.ports import BatchLedger, BatchPlace, BatchTransport, BudgetStore, Journal, Transport
-from headway.preflight.batch import unfit
+from headway.preflight.batch import sendable_bytes, unfit
 from headway.runtime.batches.choice import LaneChoice
 from headway.runtime.batches.house import House, LaneParts
 from headway.runtime.batches.lane import BatchLane
@@ -94,7 +94,7 @@ class Lanes:
             raise RequestError("lane", self._missing)
         if lane is Lane.BATCH and job is not None and self._transport is not None:
             _require_fit(job)
-            self._transport.item("", job.record.sending)
+            sendable_bytes(self._transport.item("", job.record.sending).params)
 
     def take(self, job: Job[Message]) -> bool:
         """A job to be sent goes into the batch lane, if that is its lane."""

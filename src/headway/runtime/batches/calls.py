@@ -9,7 +9,8 @@ from typing import Final, TypeVar
 import anyio
 
 from headway.core.batch_info import BatchInfo, BatchItem, BatchResult
-from headway.core.batch_polling import PATIENCE, trouble_wait
+from headway.core.batch_polling import GONE, PATIENCE, trouble_wait
+from headway.core.error_kind import ErrorKind
 from headway.core.failure import Failure
 from headway.core.job import Attempt
 from headway.core.retry import Retry, RetryPolicy
@@ -118,7 +119,8 @@ class _Trouble:
         failure = error.failure
         self._tries += 1
         wait = max(trouble_wait(self._tries, jitter()), failure.retry_after or 0.0)
-        if not may_pass(failure) or loop_time() + wait - self._since > PATIENCE:
+        gone = failure.kind is ErrorKind.NOT_FOUND
+        if not (gone or may_pass(failure)) or loop_time() + wait - self._since > (GONE if gone else PATIENCE):
             raise error
         await anyio.sleep(wait)
 

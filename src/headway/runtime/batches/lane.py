@@ -20,7 +20,7 @@ from headway.core.failure import Failure, failure_of
 from headway.core.lane import Lane
 from headway.errors import BatchCallError
 from headway.ports import BatchPlace
-from headway.preflight.batch import item_bytes
+from headway.preflight.batch import sendable_bytes
 from headway.runtime.batches.calls import BatchCalls
 from headway.runtime.batches.collector import Collector
 from headway.runtime.batches.departures import Departures
@@ -78,7 +78,7 @@ class BatchLane:
         """A job to be put into a batch. Raises `RequestError` for one that no batch can carry."""
         item = self._parts.transport.item("", job.record.sending)
         placed = 0 if job.terms.placer is None else BREAKPOINT
-        size = item_bytes({"custom_id": "", "params": item.params}) + ROOM + placed
+        size = sendable_bytes({"custom_id": "", "params": item.params}) + ROOM + placed
         self._collector.put(job, item.headers, size, loop_time())
         self._set_departure(job, 1)
         self._wake.set()
@@ -197,7 +197,7 @@ class BatchLane:
             self._wake.set()
         self.reconsider()
         self._house.heard()
-        if batch.members and not batch.left:  # they came while it was given up
+        if batch.members:  # they came while it was given up
             again = OpenBatch(batch.entry, fresh=False)
             self._move(batch, again)
             self._open(again, Division())
