@@ -105,6 +105,25 @@ async def test_one_key_at_work_twice_is_one_job(tmp_path: Path) -> None:
     assert "another request" in outcome.failure.message
 
 
+@pytest.mark.parametrize("gone", ["first", "second", "both, first first", "both, second first"])
+async def test_a_job_with_two_handles_goes_on_until_both_are_cancelled(tmp_path: Path, gone: str) -> None:
+    transport = ScriptedTransport(latency=0.2)
+    async with scheduler(transport, tmp_path / "j") as s:
+        first, second = s.submit("x", key="k"), s.submit("x", key="k")
+        while not transport.sent:
+            await anyio.sleep(0.001)
+        leaving = {"first": [first], "second": [second], "both, first first": [first, second]}
+        for handle in leaving.get(gone, [second, first]):
+            assert handle.cancel()
+            handle.cancel()
+        outcomes = await first.outcome(), await second.outcome()
+    wanted = {"first": first, "second": second}
+    cancelled = {job for name, job in wanted.items() if gone.startswith("both") or name == gone == "second"}
+    for job, outcome in zip((first, second), outcomes, strict=True):
+        assert outcome.state is (JobState.CANCELLED if job in cancelled else JobState.SUCCEEDED)
+    assert len(transport.answered) == (not gone.startswith("both"))
+
+
 async def test_a_job_may_be_cancelled_on_its_way_into_the_journal(tmp_path: Path) -> None:
     transport = ScriptedTransport(latency=0)
     async with scheduler(transport, tmp_path / "j") as s:

@@ -149,9 +149,10 @@ class Engine:
         self._amender.enter(job, stored and stored.amendment, rejoin)
 
     def cancel(self, job: Job[Message]) -> None:
-        """The caller takes the job back."""
-        if job.done() or job.interrupt is not None:
+        """The caller takes the job back; it goes on while another handle of it is held."""
+        if job.done() or job.interrupt is not None or (last := self._known.let_go(job)) is None:
             return
+        job = last
         job.interrupt = Interrupt.CANCELLED
         if self._intake is not None and self._intake.discard(job):  # the journal has not heard of it
             ending = self._recorder.note(job, Cancelled(loop_time()), durable=False)

@@ -186,7 +186,8 @@ class Job(Generic[MessageT]):
 
     def cancel(self) -> bool:
         """Take the job back, queued or running; false if it has ended already. An attempt under way is cut
-        off; whether it will be billed is unknown and counted in ``maybe_billed``."""
+        off; whether it will be billed is unknown and counted in ``maybe_billed``. A job that was submitted twice
+        under one key goes on until both handles are cancelled."""
         if self._outcome is not None:
             return False
         self.require_home()
