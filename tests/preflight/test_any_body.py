@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from conversations import bodies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parameter_bodies import ask, mend
@@ -16,6 +17,7 @@ from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.check import check
 from headway.preflight.facts import facts_for
 from headway.preflight.rule import UnrepairableError
+from headway.preflight.rules import all_rules
 
 WORDS = st.sampled_from(
     ["type", "text", "role", "user", "assistant", "content", "cache_control", "ephemeral", "ttl", "1h", "5m", "name",
@@ -50,6 +52,16 @@ def test_rules_never_crash(change: dict[str, Any], whole: bool) -> None:
     else:
         assert mended.changes or mended.body == body
     assert body == before
+
+
+@given(st.one_of(st.builds(ask), bodies()), odd, st.integers(0, 2))
+@settings(max_examples=150, deadline=None)
+def test_rules_that_do_not_look_would_find_nothing(
+    body: dict[str, Any], change: dict[str, Any], n: int
+) -> None:
+    body = body | {name: change[name] for name in sorted(change)[:n]}
+    facts = facts_for(body)
+    assert check(body, facts) == [finding for rule in all_rules() for finding in rule.check(body, facts)]
 
 
 @given(st.lists(odd, max_size=4))

@@ -36,11 +36,11 @@ class Backlogs:
     def count(self, priority: Priority, tenant: str, cost: float, *, queued: bool) -> None:
         """A job was just queued, or just taken."""
         sign = 1 if queued else -1
-        known = self.of(priority, tenant)
-        self.all = (
-            Backlog(self.all.jobs + sign, self.all.cost + sign * cost) if self.all.jobs + sign else NOTHING
-        )
-        if known.jobs + sign:
-            self._known[priority, tenant] = Backlog(known.jobs + sign, known.cost + sign * cost)
+        whose = priority, tenant
+        jobs, total = self._known.get(whose, NOTHING)
+        if jobs + sign:
+            self._known[whose] = Backlog(jobs + sign, total + sign * cost)
         else:
-            self._known.pop((priority, tenant), None)
+            self._known.pop(whose, None)
+        jobs, total = self.all
+        self.all = Backlog(jobs + sign, total + sign * cost) if jobs + sign else NOTHING

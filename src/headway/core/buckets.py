@@ -139,9 +139,8 @@ class Buckets:
     def charge(self, cost: Cost, outputs: Outputs, now: float) -> tuple[tuple[Mark, ...], float]:
         """Take what a job costs that is sent now; returns the marks, and its cost in seconds of the limit."""
         amounts = (cost.requests, cost.input, 0.0)
-        marks = tuple(
-            mirror.charge(amount, now) for mirror, amount in zip(self._mirrors, amounts, strict=True)
-        )
+        one, two, three = self._mirrors
+        marks = one.charge(cost.requests, now), two.charge(cost.input, now), three.charge(0.0, now)
         dearest = 0.0
         for index, lane in self._lanes:
             mirror = lane.mirror

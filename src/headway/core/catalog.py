@@ -22,6 +22,8 @@ from headway.core.usage import Usage
 NEWEST: Final = "newest:"
 """``newest:sonnet`` is the newest active model of a line."""
 US_WEIGHT: Final = 1.1
+_REMEMBERED: Final = 1024
+"""Ids whose facts are remembered: the ids come from requests, and may be anything."""
 _SUFFIX: Final = re.compile(r"$|[@:]|-(?!\d{1,2}(?!\d))")
 """What may follow: a date or a word, but not ``-6``: claude-opus-5-6 would be another model than claude-opus-5."""
 
@@ -36,6 +38,10 @@ class Catalog:
     ids: tuple[str, ...] = ()
     """What the Models API listed as usable, newest first; empty: it was not asked."""
     _longest_first: tuple[ModelFacts, ...] = field(default=(), init=False, repr=False)
+    _found: dict[str, ModelFacts | None] = field(
+        default_factory=dict[str, "ModelFacts | None"], init=False, repr=False
+    )
+    """What was looked up: every job asks several times for one of a few models."""
 
     def __post_init__(self) -> None:
         rows = sorted(self.models, key=lambda facts: -len(facts.prefix))
@@ -43,7 +49,13 @@ class Catalog:
 
     def find(self, model: str) -> ModelFacts | None:
         """What is known of a model id; platform prefixes (``anthropic.``, ``us.anthropic.``) do not matter."""
-        return _find(self._longest_first, model)
+        try:
+            return self._found[model]
+        except KeyError:
+            if len(self._found) >= _REMEMBERED:
+                self._found.clear()
+            found = self._found[model] = _find(self._longest_first, model)
+            return found
 
     def group(self, model: str) -> str:
         """The name of the rate limit a model counts against; an unknown model has its own."""

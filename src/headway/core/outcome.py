@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from headway.core.amendment import add_costs
@@ -108,13 +108,29 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
         return None
     now = event.at
     amendment = record.amendment
-    running = sum((a.ended if a.ended is not None else now) - a.started for a in record.attempts)
-    ending = Ending(
+    running = sum([(now if a.ended is None else a.ended) - a.started for a in record.attempts])
+    body = stop_reason = request_id = copy_of = None
+    usage, cost = amendment.spent, None if amendment.spent == NO_USAGE else amendment.cost
+    held = amendment.held
+    match event:
+        case Succeeded(body=body, stop_reason=stop_reason, request_id=request_id):
+            usage = event.usage if usage is NO_USAGE else usage + event.usage
+            cost = add_costs(amendment.cost, event.cost)
+        case Kept() if held is not None:
+            body, stop_reason, request_id = held.body, held.stop_reason, held.request_id
+        case Copied(body=body, of=copy_of, stop_reason=stop_reason, request_id=request_id):
+            cost = amendment.cost
+        case _:
+            pass
+    return Ending(
         key=record.key,
         state=record.state if record.state.final else JobState.FAILED,
+        body=body,
         failure=event.failure if isinstance(event, Failed | Parked | Expired) else None,
-        usage=amendment.spent,
-        cost=None if amendment.spent == NO_USAGE else amendment.cost,
+        usage=usage,
+        stop_reason=stop_reason,
+        request_id=request_id,
+        cost=cost,
         sends=record.sends,
         maybe_billed=record.maybe_billed,
         queued_seconds=max(0.0, now - record.submitted - running),
@@ -124,22 +140,7 @@ def ending_of(record: JobRecord, event: JobEvent) -> Ending | None:
         tenant=record.tenant,
         tag=record.request.tag,
         lane=record.lane,
-    )
-    held = amendment.held
-    if isinstance(event, Kept) and held is not None:
-        return replace(ending, body=held.body, stop_reason=held.stop_reason, request_id=held.request_id)
-    if isinstance(event, Copied):
-        answer = replace(ending, body=event.body, copy_of=event.of, cost=amendment.cost)
-        return replace(answer, stop_reason=event.stop_reason, request_id=event.request_id)
-    if not isinstance(event, Succeeded):
-        return ending
-    return replace(
-        ending,
-        body=event.body,
-        usage=amendment.spent + event.usage,
-        stop_reason=event.stop_reason,
-        request_id=event.request_id,
-        cost=add_costs(amendment.cost, event.cost),
+        copy_of=copy_of,
     )
 
 

@@ -232,12 +232,13 @@ class FairQueue(Generic[T]):
     def _best(self, now: float) -> tuple[float, Priority | None]:
         """The class that goes next, and its rank: its number, less one for every `AGEING` without service."""
         self._mature(now)
-        ranked = (
-            (priority - (now - max(head.pushed, served)) / AGEING, priority)
-            for priority, served in self._served.items()
-            if (head := self._head(priority)) is not None
-        )
-        return min(ranked, default=(math.inf, None))
+        rank, best = math.inf, None
+        for priority, served in self._served.items():
+            if (head := self._head(priority)) is not None:
+                own = priority - (now - max(head.pushed, served)) / AGEING
+                if own < rank:
+                    rank, best = own, priority
+        return rank, best
 
     def _head(self, priority: Priority) -> Entry[T] | None:
         heap = self._ready[priority]

@@ -14,6 +14,8 @@ from headway.core.faults import RequestError
 if TYPE_CHECKING:
     from _typeshed import SupportsItems
 
+_SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
+"""Types of values that are plain as they are: what most of a request is made of, told by a look at the type alone."""
 CALL_OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 """Keyword parameters of ``messages.create`` that steer the call and are not part of the body."""
 
@@ -160,12 +162,24 @@ def _require(params: Mapping[str, object]) -> None:
 
 def _is_omitted(value: object) -> bool:
     """The SDK's ``omit`` and ``NOT_GIVEN`` sentinels mean "not passed"."""
+    if type(value) in _SCALARS:
+        return False
     return type(value).__name__ in {"Omit", "NotGiven"} and type(value).__module__.startswith("anthropic")
 
 
 def plain(value: object) -> object:
     """SDK objects (a ``message.content`` put back into the conversation) become plain JSON; the rest is kept."""
-    if value is None or isinstance(value, str | int | float | bytes):
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {
+            key: item if type(item) in _SCALARS else plain(item)
+            for key, item in cast("dict[str, object]", value).items()
+        }
+    if kind is list:
+        return [plain(item) for item in cast("list[object]", value)]
+    if isinstance(value, str | int | float | bytes):
         return value
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in cast("SupportsItems[str, object]", value).items()}

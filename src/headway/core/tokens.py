@@ -80,6 +80,8 @@ class _Scale:
         """Text, blocks, and whatever holds them."""
         if isinstance(value, str):
             self.characters += len(value)
+        elif value is None:
+            return
         elif isinstance(value, Mapping):
             self._add_block(cast("Mapping[str, object]", value))
         elif isinstance(value, list | tuple):

@@ -37,6 +37,7 @@ def mending_rule(
     *,
     order: int,
     after: frozenset[ErrorKind] = frozenset(),
+    about: frozenset[str] = frozenset(),
 ) -> Rule:
     """A rule made of one function."""
 
@@ -54,4 +55,4 @@ def mending_rule(
         )
         return Mended(mended, changes)
 
-    return Rule(name, meaning, repairs, check, repair, after, order)
+    return Rule(name, meaning, repairs, check, repair, after, order, about)

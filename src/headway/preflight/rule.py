@@ -46,3 +46,6 @@ class Rule:
     """Failures of the API after which this rule is asked to repair, although its check found nothing."""
     order: int = 50
     """Low goes first: what others depend on (model, then shape, then sizes)."""
+    about: frozenset[str] = frozenset()
+    """Parameters, and traits of the conversation (`preflight.traits`), of which a body must have one for ``check`` to
+    find anything in it; empty: it looks at every body."""

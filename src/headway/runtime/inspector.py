@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from headway.core.amendment import Amendment, Params
@@ -20,7 +21,7 @@ from headway.core.request import Request, RequestError
 from headway.core.tokens import PromptSize, TokenEstimator
 from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.check import check
-from headway.preflight.facts import Facts, facts_after_refusal, facts_for
+from headway.preflight.facts import Facts, facts_after_refusal
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.policy import Mode, RepairPolicy
 from headway.preflight.repair import repair
@@ -182,9 +183,14 @@ class Inspector:
             log.warning(text, what)
 
     def _facts(self, body: Params, policy: RepairPolicy, failure: Failure | None = None) -> Facts:
-        plain = facts_for(body, time.strftime("%Y-%m-%d", time.gmtime()), self._catalog)
-        ratio = self._estimator(str(body.get("model"))).tokens_per_char
-        facts = replace(plain, tokens_per_char=ratio, keep_first_turn=policy.keep_first_turn)
+        model = str(body.get("model"))
+        facts = Facts(
+            self._catalog.find(model),
+            _date(int(time.time() // 86400)),
+            self._estimator(model).tokens_per_char,
+            keep_first_turn=policy.keep_first_turn,
+            catalog=self._catalog,
+        )
         return facts if failure is None else facts_after_refusal(facts, failure)
 
     def _tell(self, findings: Iterable[Finding], model: str) -> None:
@@ -192,6 +198,12 @@ class Inspector:
             self.found[finding.rule] += 1
             more = f"{finding} (rule {finding.rule}; further ones are counted, not logged)"
             self._say_once(finding.rule, model, "%s: " + more.replace("%", "%%"))
+
+
+@lru_cache(maxsize=2)
+def _date(days: int) -> str:
+    """The ISO date so many days after 1970-01-01 (UTC)."""
+    return time.strftime("%Y-%m-%d", time.gmtime(days * 86400))
 
 
 def needs_tool(findings: Iterable[Finding], policy: RepairPolicy) -> bool:

@@ -12,6 +12,7 @@ import anyio.abc
 from anyio.lowlevel import checkpoint
 
 from headway.errors import SchedulerClosedError
+from headway.runtime.bell import Bell
 from headway.runtime.clock import running_loop
 from headway.runtime.fault import is_fault
 from headway.runtime.handle import Job, Outcome
@@ -39,15 +40,9 @@ class _Window:
         self.error: Exception | None = None
         self.home = running_loop()
         self.scope = anyio.CancelScope()
-        self.changed = anyio.Event()
-
-    def notify(self) -> None:
-        # Feeder and reader may both wait: each holds the event of its moment.
-        self.changed.set()
-        self.changed = anyio.Event()
-
-    async def wait(self) -> None:
-        await self.changed.wait()
+        self._bell = Bell()
+        self.notify = self._bell.ring
+        self.wait = self._bell.wait
 
     def add(self, job: Job[Message]) -> None:
         self.held += 1

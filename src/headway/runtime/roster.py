@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import anyio
-
 from headway.ports import BudgetKey
+from headway.runtime.bell import Bell
 from headway.runtime.handle import Job, Outcome
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ class Roster:
         self.parked: Callable[[str], None] = lambda _: None
         """Told the keys of jobs that ended resumably, before anybody hears of it."""
         self._first: dict[str, Job[Message]] = {}
-        self._changed = anyio.Event()
+        self._changed = Bell()
 
     def enter(self, job: Job[Message], *, keyed: bool) -> Job[Message] | None:
         """Take a job in; if keys matter and its key is at work already, give that job instead."""
@@ -79,6 +78,5 @@ class Roster:
         await self._changed.wait()
 
     def notify(self) -> None:
-        """Whoever waits looks again; each waits on the event of its moment."""
-        self._changed.set()
-        self._changed = anyio.Event()
+        """Whoever waits looks again."""
+        self._changed.ring()

@@ -17,6 +17,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.parts import Part, parts_of, replaced
 from headway.preflight.rule import Mended, Rule
+from headway.preflight.traits import BLOCKS
 
 NAME = "images"
 TOOL: Final = "images"
@@ -116,5 +117,6 @@ RULES = (
         _repair,
         frozenset({ErrorKind.IMAGE_TOO_LARGE}),
         order=60,
+        about=frozenset({BLOCKS}),
     ),
 )

@@ -16,6 +16,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.parts import Part, parts_of, replaced
 from headway.preflight.rule import Mended, Rule
+from headway.preflight.traits import BLOCKS
 
 NAME = "pdf"
 _MOST_SEEN: Final = 512
@@ -129,5 +130,6 @@ RULES = (
         _check,
         _repair,
         order=61,
+        about=frozenset({BLOCKS}),
     ),
 )

@@ -50,5 +50,6 @@ RULES = (
         _check,
         _repair,
         order=10,
+        about=frozenset({*PARAMETERS}),
     ),
 )

@@ -104,6 +104,7 @@ RULES = (
         _check_metadata,
         _repair_metadata,
         order=30,
+        about=frozenset({"metadata"}),
     ),
     Rule(
         "service_tier",
@@ -112,6 +113,7 @@ RULES = (
         _check_tier,
         _repair_tier,
         order=30,
+        about=frozenset({"service_tier"}),
     ),
     Rule(
         "speed",
@@ -120,5 +122,6 @@ RULES = (
         _check_speed,
         _repair_speed,
         order=17,
+        about=frozenset({"speed"}),
     ),
 )

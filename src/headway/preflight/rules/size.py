@@ -11,6 +11,7 @@ from headway.preflight.body_size import MOST_BODY, largest, movable, wire_size
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.rule import Rule
+from headway.preflight.traits import BLOCKS, LONG, MORE
 
 NAME = "size"
 TOOL: Final = "files"
@@ -45,5 +46,6 @@ RULES = (
         None,
         frozenset({ErrorKind.REQUEST_TOO_LARGE}),
         order=90,
+        about=frozenset({BLOCKS, LONG, MORE}),
     ),
 )

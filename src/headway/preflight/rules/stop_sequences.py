@@ -57,5 +57,6 @@ RULES = (
         _check,
         _repair,
         order=30,
+        about=frozenset({NAME}),
     ),
 )

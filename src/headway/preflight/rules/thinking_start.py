@@ -46,5 +46,6 @@ RULES = (
         "Disables thinking for this request, as the API advises, when the blocks were not sent back.",
         _mend,
         order=28,
+        about=frozenset({"thinking"}),
     ),
 )

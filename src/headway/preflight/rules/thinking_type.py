@@ -101,5 +101,6 @@ RULES = (
         _check,
         _repair,
         order=15,
+        about=frozenset({"thinking"}),
     ),
 )

@@ -96,5 +96,6 @@ RULES = (
         _check,
         _repair,
         order=16,
+        about=frozenset({"tool_choice"}),
     ),
 )

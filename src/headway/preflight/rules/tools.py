@@ -132,5 +132,6 @@ RULES = (
         _check,
         _repair,
         order=12,
+        about=frozenset({"tools"}),
     ),
 )
