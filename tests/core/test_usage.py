@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from headway.core.catalog import region_weight
 from headway.core.tokens import PromptSize, TokenEstimator
 from headway.core.usage import NO_USAGE, PRIORITY, Usage
+from headway.core.usage_sum import UsageSum
 
 MIXED = Usage(input=1000, output=300, cache_write=400, cache_write_1h=200, cache_read=5000)
 
@@ -86,3 +87,17 @@ def test_the_estimate_learns_what_priority_tier_is_charged() -> None:
     for _ in range(200):
         estimator.learn(plain, Usage(input=10_000, service_tier="standard"))
     assert estimator.estimate(plain) == pytest.approx(10_000, rel=0.01)
+
+
+USAGES = st.builds(
+    Usage, *[st.integers(0, 9)] * 5, st.sampled_from(["", "standard", "priority"]), st.sampled_from([1.0, 1.1]),
+    st.sampled_from(["", "standard", "fast"]), st.integers(0, 3),
+)  # fmt: skip
+
+
+@given(USAGES, st.lists(USAGES, max_size=5))
+def test_a_sum_in_place_is_the_sum(first: Usage, more: list[Usage]) -> None:
+    total = UsageSum(first)
+    for usage in more:
+        total.add(usage)
+    assert total.total() == sum(more, first)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from headway.core.usage import NO_USAGE, Usage
+from headway.core.usage_sum import UsageSum
 
 MOST: Final = 10_000
 """Names told apart: a service may have millions of tenants, and a status is no database."""
@@ -35,34 +36,52 @@ class Costs:
     by_tag: Mapping[str, CostLine] = field(default_factory=dict[str, CostLine])
 
 
+class _Line:
+    """A `CostLine` that is still being written."""
+
+    __slots__ = ("answers", "maybe_billed", "unpriced", "usage", "usd")
+
+    def __init__(self) -> None:
+        self.usd = 0.0
+        self.answers = self.unpriced = self.maybe_billed = 0
+        self.usage = UsageSum()
+
+    def fixed(self) -> CostLine:
+        return CostLine(self.usd, self.answers, self.usage.total(), self.unpriced, self.maybe_billed)
+
+
 class CostSheet:
     """Adds up by name; names beyond the first `MOST` share a line."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, CostLine] = {}
+        self._lines: dict[str, _Line] = {}
 
     def answer(self, name: str, usage: Usage, usd: float | None) -> None:
         """An answer came."""
-        name, line = self._line(name)
-        self._lines[name] = CostLine(
-            line.usd + (usd or 0.0),
-            line.answers + 1,
-            line.usage + usage if line.answers else usage,
-            line.unpriced + (usd is None),
-            line.maybe_billed,
-        )
+        line = self._line(name)
+        if line.answers:
+            line.usage.add(usage)
+        else:
+            line.usage = UsageSum(usage)
+        line.answers += 1
+        if usd is None:
+            line.unpriced += 1
+        else:
+            line.usd += usd
 
     def unanswered(self, name: str, count: int) -> None:
         """So many requests may have been billed without an answer."""
         if count:
-            name, line = self._line(name)
-            self._lines[name] = replace(line, maybe_billed=line.maybe_billed + count)
+            self._line(name).maybe_billed += count
 
     def lines(self) -> dict[str, CostLine]:
         """Every name, in the order in which they came."""
-        return dict(self._lines)
+        return {name: line.fixed() for name, line in self._lines.items()}
 
-    def _line(self, name: str) -> tuple[str, CostLine]:
-        if name not in self._lines and len(self._lines) >= MOST:
+    def _line(self, name: str) -> _Line:
+        found = self._lines.get(name)
+        if found is not None:
+            return found
+        if len(self._lines) >= MOST:
             name = OTHERS
-        return name, self._lines.get(name, CostLine())
+        return self._lines.setdefault(name, _Line())

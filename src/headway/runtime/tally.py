@@ -27,6 +27,7 @@ from headway.core.events import (
 from headway.core.failure import Failure
 from headway.core.job import JobRecord, JobState
 from headway.core.usage import NO_USAGE, Usage
+from headway.core.usage_sum import UsageSum
 from headway.runtime.recent_failures import RecentFailures
 
 
@@ -65,7 +66,7 @@ class Tally:
         self.refused_429 = 0
         self.refused_529 = 0
         self.maybe_billed = 0
-        self.usage = Usage()
+        self._usage = UsageSum()
         self.cost = 0.0
         self.cost_unknown = 0
         self._tenants, self._tags = CostSheet(), CostSheet()
@@ -75,8 +76,9 @@ class Tally:
         self.recent.emit(record, event)
         before = self.maybe_billed
         self._count(record, event)
-        self._tenants.unanswered(record.tenant, self.maybe_billed - before)
-        self._tags.unanswered(record.request.tag, self.maybe_billed - before)
+        if self.maybe_billed != before:
+            self._tenants.unanswered(record.tenant, self.maybe_billed - before)
+            self._tags.unanswered(record.request.tag, self.maybe_billed - before)
 
     def costs(self) -> Costs:
         """What was spent, by tenant and by tag."""
@@ -130,7 +132,7 @@ class Tally:
             refused_429=self.refused_429,
             refused_529=self.refused_529,
             maybe_billed=self.maybe_billed,
-            usage=self.usage,
+            usage=self._usage.total(),
             cost=self.cost,
             cost_unknown=self.cost_unknown,
             repaired=self.repaired,
@@ -157,7 +159,7 @@ class Tally:
     def _count_answer(self, record: JobRecord, usage: Usage, cost: float | None) -> None:
         self._tenants.answer(record.tenant, usage, cost)
         self._tags.answer(record.request.tag, usage, cost)
-        self.usage += usage
+        self._usage.add(usage)
         if cost is None:
             self.cost_unknown += 1
         else:
