@@ -127,7 +127,7 @@ class InputFeed:
                 found is None
                 or found.state is not JobState.SUCCEEDED
                 or isinstance(item, BadLine)
-                or bytes.fromhex(item.content_hash()) != found.digest
+                or item.content_digest() != found.digest
             ):
                 left.append(record)
             else:

@@ -62,8 +62,9 @@ class RequestBuilder:
         key = line_id(record) if custom_id is None else custom_id
         try:
             request = build_request(body, self._defaults, {}, custom_id=key)
-            request = replace(request, tag=_tag(record.fields) or self._tag)
-            request.body_json()
+            if tag := _tag(record.fields) or self._tag:
+                request = replace(request, tag=tag)
+            request.content_digest()  # what JSON cannot hold is this line's fault
         except RequestError as error:
             raise LineFault(str(error)) from None
         self._claim(key)

@@ -21,6 +21,7 @@ from headway.core.job import JobRecord, JobState
 from headway.core.lane import Lane
 from headway.core.usage import NO_USAGE, Usage
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 _UNFIT: Final = re.compile(r"[\r\n\x85\u2028\u2029\ud800-\udfff]")
 """What must not stand in a line of a file as it is."""
 
@@ -61,7 +62,7 @@ class Ending:
     def line(self) -> str:
         """One line of an output file, without the newline."""
         head = f'{{"custom_id":{json.dumps(self.key)},"result":'
-        return f'{head}{self._result()},"headway":{json.dumps(self._facts(), separators=(",", ":"))}}}'
+        return f'{head}{self._result()},"headway":{_COMPACT.encode(self._facts())}}}'
 
     def _result(self) -> str:
         if self.state is JobState.SUCCEEDED and self.body is not None:
@@ -78,7 +79,7 @@ class Ending:
         if failure and failure.error_code:
             inner["details"] = {"error_code": failure.error_code}
         error = {"type": "error", "error": inner, "request_id": failure.request_id if failure else None}
-        return json.dumps({"type": "errored", "error": error}, separators=(",", ":"))
+        return _COMPACT.encode({"type": "errored", "error": error})
 
     def _facts(self) -> dict[str, object]:
         facts: dict[str, object] = {

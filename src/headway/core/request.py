@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _SCALARS: Final = frozenset({str, int, float, bool, bytes, type(None)})
 """Types of values that are plain as they are: what most of a request is made of, told by a look at the type alone."""
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 CALL_OPTIONS: Final = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 """Keyword parameters of ``messages.create`` that steer the call and are not part of the body."""
 
@@ -34,6 +37,8 @@ class Request:
     """A type for structured output, as in ``messages.parse``; never journalled."""
     tag: str = ""
     """What its cost is counted under (a team, a feature); it is not sent."""
+    _digest: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    """SHA-256 of the content, once it was asked for: journal, key and twins all want it."""
 
     @property
     def model(self) -> str:
@@ -55,11 +60,20 @@ class Request:
         return canonical_json(self.params)
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of what determines the answer: the body and the ``extra_body``."""
-        extra = self.options.get("extra_body")
-        text = self.body_json() if extra is None else canonical_json([self.params, extra])
-        # A lone surrogate is no UTF-8, but JSON can hold it: that it cannot be sent is found out elsewhere.
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        """`content_digest` in hex."""
+        return self.content_digest().hex()
+
+    def content_digest(self) -> bytes:
+        """SHA-256 of what determines the answer: the body and the ``extra_body``. Worked out once: the contents of
+        a request do not change. Raises `RequestError` on what JSON cannot hold."""
+        if self._digest is None:
+            extra = self.options.get("extra_body")
+            text = self.body_json() if extra is None else canonical_json([self.params, extra])
+            # A lone surrogate is no UTF-8, but JSON can hold it: that it cannot be sent is found out elsewhere.
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+            object.__setattr__(self, "_digest", digest)
+            return digest
+        return self._digest
 
     def __repr__(self) -> str:  # prompts stay private: the contents are not shown
         return f"Request(custom_id={self.custom_id!r}, model={self.params.get('model')!r})"
@@ -203,7 +217,7 @@ def _is_list(value: object) -> bool:
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces. Raises `RequestError` naming what JSON cannot hold."""
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return _CANONICAL.encode(value)
     except (TypeError, ValueError) as error:
         raise RequestError("params", f"cannot be written as JSON, which the journal needs: {error}") from None
     except RecursionError:

@@ -77,7 +77,7 @@ class JobFactory:
             terms = replace(terms, follow_up=terms.follow_up.resolved(self._catalog.resolve))
         request = self._transport.prepare(built)
         if self._journalled and not guest:
-            request.body_json()  # what the journal cannot hold is refused here, not among others there
+            request.content_digest()  # what the journal cannot hold is refused here, not among others there
         number = next(self._ids)
         seen = self._inspector.look(request, terms.repair)
         return self._job(
@@ -126,7 +126,7 @@ class JobFactory:
         size = measure(sent.params)
         job: Job[Message] = Job(record, self._keys.of(sent, account), size, self._canceller, terms, seen)
         if terms.dedupe:
-            job.digest = bytes.fromhex(request.content_hash())
+            job.digest = request.content_digest()
         job.prefixes = cache_prefixes(sent.params, self._catalog) if size.cached else ()
         return job
 

@@ -49,7 +49,7 @@ class KnownJobs:
 
     def follow(self, job: Job[Message], first: Job[Message]) -> None:
         """The same key is at work already: one job, two handles."""
-        if job.record.request.content_hash() != first.record.request.content_hash():
+        if job.record.request.content_digest() != first.record.request.content_digest():
             self.refuse(job)
             return
         if first not in self._shared:

@@ -35,6 +35,9 @@ _SECRET_NAMES: Final = (
     "password",
 )
 _SECRET_VALUES: Final = ("bearer ", "basic ", "sk-ant-")
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_ASCII: Final = json.JSONEncoder(separators=(",", ":"))
+"""Made once: ``json.dumps`` with options makes an encoder for every call."""
 _USAGE: Final = tuple(field.name for field in fields(Usage))
 
 
@@ -99,10 +102,9 @@ class JobRow:
 def job_row(record: JobRecord) -> JobRow:
     """Raises `RequestError` for a request that JSON cannot hold."""
     request = record.request
-    digest = bytes.fromhex(request.content_hash())
     return JobRow(
         storable(record.key),
-        digest,
+        request.content_digest(),
         int(record.priority),
         storable(record.tenant),
         storable(_request_text(request)),
@@ -118,7 +120,7 @@ def _request_text(request: Request) -> str:
     if request.tag:
         stored["tag"] = request.tag
     # Not canonical: the order of keys in a tool's schema is part of the prompt.
-    return json.dumps(stored, separators=(",", ":"), ensure_ascii=False)
+    return _COMPACT.encode(stored)
 
 
 def request_of(stored: bytes) -> Request:
@@ -206,7 +208,7 @@ def ending_columns(ending: Ending) -> tuple[Text, str, Text | None, str]:
     if ending.copy_of is not None:
         facts["copy_of"] = ending.copy_of
     body = None if ending.body is None else storable(ending.body)
-    return storable(ending.key), ending.state.value, body, json.dumps(facts, separators=(",", ":"))
+    return storable(ending.key), ending.state.value, body, _ASCII.encode(facts)
 
 
 def ending_of_columns(key: bytes, state: bytes, body: bytes | None, facts: bytes, check: int) -> Ending:
