@@ -66,7 +66,7 @@ def messages_in(body: Body) -> list[Message]:
 
 def as_object(value: object) -> Block:
     """The value if it is a JSON object, or else an empty one."""
-    return cast("Block", value) if isinstance(value, dict | Mapping) else {}
+    return cast("Block", value) if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def is_list(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
