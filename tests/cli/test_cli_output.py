@@ -8,17 +8,19 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
 from headway.adapters.sqlite import SQLiteJournal
-from headway.cli import output_file
+from headway.cli import output_file, result_sink
 from headway.cli.journal_results import append_endings, reconcile
 from headway.cli.output_file import OutputFile, Tail, is_regular, read_tail
+from headway.cli.result_sink import ResultSink
 from headway.core.error_kind import ErrorKind
 from headway.core.events import Failed, Started, Succeeded
 from headway.core.failure import failure_of
-from headway.core.job import JobRecord, advance
-from headway.core.outcome import ending_of
+from headway.core.job import JobRecord, JobState, advance
+from headway.core.outcome import Ending, ending_of
 from headway.core.request import Request
 from headway.core.usage import Usage
 
@@ -134,3 +136,27 @@ def test_pipes_and_devices_are_not_files(tmp_path: Path) -> None:
     assert not is_regular(tmp_path / "pipe")
     assert not is_regular(Path("/dev/null"))
     assert is_regular(tmp_path / "new")
+
+
+async def test_a_slow_reader_slows_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a journal results wait in memory for whoever reads them: only so many."""
+    monkeypatch.setattr(result_sink, "MOST_HELD", 1_000)
+    sink = ResultSink(tmp_path / "results", None, drop_failed=False)
+    await sink.open()
+    await sink.room()
+    for number in range(10):
+        sink.take(Ending(f"{number}", JobState.SUCCEEDED, "x" * 150), restored=False)
+    went_on = anyio.Event()
+
+    async def go_on() -> None:
+        await sink.room()
+        went_on.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(go_on)
+        await anyio.wait_all_tasks_blocked()
+        assert not went_on.is_set()
+        await sink.write()
+        await went_on.wait()
+    await sink.close()
+    assert (tmp_path / "results").read_bytes().count(b"\n") == 10

@@ -153,7 +153,7 @@ def test_every_job_ends_once_whatever_becomes_of_the_first(
 
 
 def test_answers_are_kept_within_a_bound() -> None:
-    answers = Answers(100)
+    answers = Answers(3_300)  # bytes: a thousand and a bit each
     for number in range(50):
         answers.put(b"%d" % number, Ending(f"{number}", JobState.SUCCEEDED, "x" * 30))
     assert [answers.get(b"%d" % number) is not None for number in range(45, 50)] == [

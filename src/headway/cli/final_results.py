@@ -55,6 +55,9 @@ class FinalResults:
     def take(self, ending: Ending, *, restored: bool) -> None:
         """The journal has it."""
 
+    async def room(self) -> None:
+        """Nothing is held here."""
+
     async def run(self, on_fault: Callable[[], None]) -> None:
         """There is nothing to do meanwhile."""
         await anyio.sleep_forever()

@@ -13,9 +13,12 @@ from headway.cli.journal_results import RankedJournal, append_endings, reconcile
 from headway.cli.output_file import OutputFile, is_regular
 from headway.core.outcome import Ending
 from headway.errors import JournalError
+from headway.runtime.bell import Bell
 
 INTERVAL: Final = 0.2
 """Seconds between writes."""
+MOST_HELD: Final = 8_000_000
+"""Characters of results that wait for whoever reads them: a slow reader slows the run, and does not fill memory."""
 
 
 class Sink(Protocol):
@@ -30,6 +33,10 @@ class Sink(Protocol):
 
     def take(self, ending: Ending, *, restored: bool) -> None:
         """An outcome came."""
+        ...
+
+    async def room(self) -> None:
+        """Wait while too much is waiting to be written."""
         ...
 
     async def run(self, on_fault: Callable[[], None]) -> None:
@@ -53,6 +60,9 @@ class ResultSink:
         self._output: OutputFile | None = None
         self._last = 0
         self._lines: list[str] = []
+        self._held = 0
+        """Characters of those, and of those that are being written."""
+        self._written = Bell()
         self.fault: str | None = None
         """Why results can no longer be written."""
 
@@ -70,6 +80,12 @@ class ResultSink:
         """An outcome came; a journal brings it again by itself."""
         if self._journal is None and not (restored or ending.resumable):
             self._lines.append(ending.line())
+            self._held += len(self._lines[-1])
+
+    async def room(self) -> None:
+        """Wait while `MOST_HELD` or more waits to be written."""
+        while self._held >= MOST_HELD and self.fault is None:
+            await self._written.wait()
 
     async def run(self, on_fault: Callable[[], None]) -> None:
         """Write every now and then until cancelled."""
@@ -90,6 +106,8 @@ class ResultSink:
             else:
                 lines, self._lines = self._lines, []
                 await to_thread.run_sync(self._output.write, lines)
+                self._held -= sum(map(len, lines))
+                self._written.ring()
         except (OSError, JournalError) as error:
             self._fail(error)
 
@@ -108,3 +126,4 @@ class ResultSink:
         name = "standard output" if self._path is None else str(self._path)
         reason = getattr(error, "strerror", None) or error
         self.fault = self.fault or f"results cannot be written to {name}: {reason}"
+        self._written.ring()

@@ -171,6 +171,8 @@ class RunSession:
                         self._take(outcome, scheduler, sink)
                         ended = anyio.current_time()
                         feed.took(outcome.key, finished=not outcome.resumable)
+                        if not self._stopping:
+                            await sink.room()
                     await feed.close()
                 except (JournalError, OSError) as error:  # of the input: what was read before it has ended
                     self._trouble = self._trouble or str(error)

@@ -6,6 +6,7 @@ any other; the others wait on a shelf of the queue, where deadlines, cancelling 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from anthropic.types import Message
 
 KEPT: Final = 16_000_000
-"""Characters of answers that are kept for twins that come later, when a journal keeps them all."""
-KEPT_ALONE: Final = 128_000_000
+"""Bytes of answers that are kept for twins that come later, when a journal keeps them all."""
+KEPT_ALONE: Final = 64_000_000
 """… and when there is none."""
+BESIDE: Final = 1_000
+"""Bytes of what is kept beside the text of an answer: a million short ones weigh more than their texts."""
 TOGETHER: Final = 500
 """Twins that end at a time: as many as a journal commits together."""
 
@@ -126,12 +129,17 @@ class Answers:
     def put(self, digest: bytes, ending: Ending) -> None:
         """Keep one more; the oldest give way."""
         if (old := self._kept.pop(digest, None)) is not None:
-            self._size -= len(old.body or "")
+            self._size -= _weight(old)
         self._kept[digest] = ending
-        self._size += len(ending.body or "")
+        self._size += _weight(ending)
         while self._size > self._most:
             oldest = next(iter(self._kept))
-            self._size -= len(self._kept.pop(oldest).body or "")
+            self._size -= _weight(self._kept.pop(oldest))
+
+
+def _weight(ending: Ending) -> int:
+    """Bytes in memory, about."""
+    return BESIDE + sys.getsizeof(ending.body)
 
 
 def _copy_of(ending: Ending) -> Copied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -52,13 +52,13 @@ class JournalView:
         """The sequence number of the newest ending; 0 when there is none."""
         return self._try(lambda: reading.last_ending(self._connection))
 
-    def endings(self) -> Iterator[Ending]:
-        """Every ending, in the order in which the jobs ended."""
-        return self._pages("seq")
+    def endings(self, states: Collection[JobState] = ()) -> Iterator[Ending]:
+        """Every ending, or those with one of these states, in the order in which the jobs ended."""
+        return self._pages("seq", states)
 
-    def endings_by_input(self) -> Iterator[Ending]:
-        """Every ending, in the order in which the jobs were entered."""
-        return self._pages("job")
+    def endings_by_input(self, states: Collection[JobState] = ()) -> Iterator[Ending]:
+        """The same in the order in which the jobs were entered."""
+        return self._pages("job", states)
 
     def ended(self, *, failed: bool = True) -> Iterator[tuple[str, bytes | None]]:
         """The keys of the jobs that have an ending (without ``failed``: an answer), and for answers the hash of their
@@ -89,14 +89,16 @@ class JournalView:
         )
         return None if row is None else self._try(lambda: ending_of_columns(*row))
 
-    def _pages(self, place: str) -> Iterator[Ending]:
+    def _pages(self, place: str, states: Collection[JobState]) -> Iterator[Ending]:
+        wanted = [state.value for state in states]
+        among = f"AND state IN ({','.join('?' * len(wanted))})" if wanted else ""
         after = 0
         while True:
             rows = self._try(
                 lambda after=after: self._connection.execute(
                     f"SELECT {place}, key, state, body, facts, checksum FROM endings"  # noqa: S608 - not input
-                    f" WHERE {place} > ? ORDER BY {place} LIMIT {CHUNK}",
-                    (after,),
+                    f" WHERE {place} > ? {among} ORDER BY {place} LIMIT {CHUNK}",
+                    (after, *wanted),
                 ).fetchall()
             )
             for row in rows:
