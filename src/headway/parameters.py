@@ -51,42 +51,39 @@ class MessageParams(TypedDict, total=False):
     timeout: float | httpx2.Timeout | None
 
 
-class StreamOptions(MessageParams, total=False):
-    """Of `Scheduler.stream`."""
+class JobOptions(MessageParams, total=False):
+    """Of every job, however it is sent."""
 
     priority: Priority
     tenant: str
     tag: str
     deadline: float | None
+
+
+class StreamOptions(JobOptions, total=False):
+    """Of `Scheduler.stream`."""
+
     resume: bool
 
 
-class SubmitOptions(MessageParams, total=False):
+class WholeOptions(JobOptions, total=False):
+    """Of jobs whose answer comes as a whole."""
+
+    repair: RepairPolicy | None
+    follow_up: FollowUp | None
+    lane: LaneName
+    cache: Literal["auto"] | None
+    dedupe: bool
+
+
+class SubmitOptions(WholeOptions, total=False):
     """Of `Scheduler.submit`."""
 
-    priority: Priority
-    tenant: str
-    tag: str
-    deadline: float | None
-    repair: RepairPolicy | None
-    follow_up: FollowUp | None
-    lane: LaneName
     key: str | None
-    cache: Literal["auto"] | None
-    dedupe: bool
 
 
-class MapOptions(MessageParams, total=False):
+class MapOptions(WholeOptions, total=False):
     """Of `Scheduler.map`."""
 
-    priority: Priority
-    tenant: str
-    tag: str
-    deadline: float | None
-    repair: RepairPolicy | None
-    follow_up: FollowUp | None
-    lane: LaneName
     ordered: bool
     retry_failed: bool
-    cache: Literal["auto"] | None
-    dedupe: bool

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from headway.cli import figures
 from headway.cli.batch_calls import account_batches, all_lines, patiently
 from headway.cli.batch_table import as_json, rows, standing
-from headway.cli.compressed import compression_of, inner_name
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.input_source import STANDARD
 from headway.cli.output_file import require_writable
+from headway.cli.whole_file import whole_file
 from headway.core.batch_info import BatchInfo
 
 
@@ -108,7 +106,7 @@ def batch_results(options: BatchResultsOptions) -> ExitStatus:
     if output is not None:
         require_writable(output)
     try:
-        with _target(output) as file:
+        with whole_file(output) as file:
             counts = asyncio.run(_write(options.batch_id, file))
     except BrokenPipeError:
         return ExitStatus.DONE  # whoever read has seen enough
@@ -135,29 +133,6 @@ async def _write(batch_id: str, file: BinaryIO) -> Counter[str]:
             counts["unreadable" if result.raw is not None else result.type] += 1
     file.flush()
     return counts
-
-
-@contextmanager
-def _target(path: Path | None) -> Generator[BinaryIO]:
-    """Standard output, or a file that appears under its name only when it is whole."""
-    if path is None:
-        yield sys.stdout.buffer
-        return
-    if compression_of(path) == ".zst":
-        raise CommandError(f"{path}: results are not written as zst; use .gz")
-    part = path.with_name(f"{path.name}.writing")
-    try:
-        with part.open("wb") as file:
-            if compression_of(path):
-                with gzip.GzipFile(inner_name(path).name, "wb", compresslevel=6, fileobj=file) as packed:
-                    yield cast("BinaryIO", packed)
-            else:
-                yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)  # noqa: PTH105 - one rename, atomic
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _require_named(ids: Sequence[str]) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import importlib
 import io
-import os
-import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final
 
-from headway.cli.compressed import compression_of, inner_name
+from headway.cli.compressed import inner_name
 from headway.cli.exit_status import CommandError
 from headway.cli.flat_result import COLUMNS, flatten, message_of, text_of
+from headway.cli.whole_file import whole_file
 from headway.core.outcome import Ending
 
 ROWS: Final = 10_000
@@ -44,26 +42,10 @@ def write_results(endings: Iterable[Ending], path: Path | None, form: ResultForm
 
     Raises `CommandError` for what cannot be written so, and `OSError`.
     """
-    if path is None:
-        if form is ResultForm.PARQUET:
-            raise CommandError("Parquet cannot go to standard output; name a file with -o")
-        return _write(endings, sys.stdout.buffer, form)
-    if compression_of(path) == ".zst":
-        raise CommandError(f"{path}: results are not written as zst; use .gz")
-    part = path.with_name(f"{path.name}.writing")
-    try:
-        with part.open("wb") as file:
-            if compression_of(path):
-                with gzip.GzipFile(inner_name(path).name, "wb", compresslevel=6, fileobj=file) as packed:
-                    count = _write(endings, cast("BinaryIO", packed), form)
-            else:
-                count = _write(endings, file, form)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)  # noqa: PTH105 - one rename, atomic
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    if path is None and form is ResultForm.PARQUET:
+        raise CommandError("Parquet cannot go to standard output; name a file with -o")
+    with whole_file(path) as file:
+        return _write(endings, file, form)
 
 
 def _write(endings: Iterable[Ending], file: BinaryIO, form: ResultForm) -> int:
