@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headway.adapters.anthropic import EndpointLimits, NotSentError
     from headway.adapters.anthropic.listing import account_limits
     from headway.adapters.ceiling import Ceiling
+    from headway.adapters.results_file import read_results
     from headway.adapters.sqlite import SQLiteJournal
     from headway.core.account_limits import AccountLimits, GroupLimits
     from headway.core.alert import Alert
@@ -144,6 +145,7 @@ _HOME: Final[dict[str, str]] = {
     "estimate": "preflight.estimate",
     "job_terms": "runtime.terms",
     "middleware": "standalone",
+    "read_results": "adapters.results_file",
 }
 
 __all__ = [
@@ -214,6 +216,7 @@ __all__ = [
     "estimate",
     "job_terms",
     "middleware",
+    "read_results",
 ]
 
 _ROOMS: Final = ("sync", "web")

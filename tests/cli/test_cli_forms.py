@@ -148,7 +148,7 @@ def test_parquet_in_and_out(api: RemoteAPI, headway: Headway) -> None:
     arguments = ("run", "r.parquet", "--prompt", "{stars}: {review}", "-o", "out.parquet", "--ordered")
     refused = headway(*arguments)
     assert refused.status == 2
-    assert "r.parquet:8: no field 'review'" in refused.err
+    assert "r.parquet:8: field 'review', which --prompt needs, is null" in refused.err
     parquet.write_table(table.slice(0, 7), headway.folder / "r.parquet", row_group_size=3)
     ended = headway(*arguments)
     assert ended.status == 0, ended.err
@@ -168,7 +168,23 @@ def test_parquet_without_pyarrow_names_the_extra(
     headway.write("anything", "x.parquet")
     ended = headway("run", "x.parquet", "--prompt", "{a}")
     assert ended.status == 2
-    assert "pip install 'headway[parquet]'" in ended.err
+    assert ended.err.startswith("headway: x.parquet: Parquet needs pyarrow: pip install 'headway[parquet]'")
+
+
+def test_a_field_of_the_users_own_names_the_results(api: RemoteAPI, headway: Headway) -> None:
+    headway.write("sku;text\nA-1;good\n17;bad\n", "t.csv")
+    asked = ("run", "t.csv", "--prompt", "{text}", "-q")
+    assert headway(*asked, "--id", "sku").status == 0
+    assert set(headway.results("t.results.jsonl")) == {"A-1", "17"}
+    changed = headway(*asked)
+    assert changed.status == 2 and "--id: 'sku' before, none now" in changed.err
+    headway.write('{"prompt": "x", "nr": 5}\n{"prompt": "y", "n": 6}\n')
+    faulty = headway("run", "p.jsonl", "--id", "nr")
+    assert "p.jsonl:2: no field 'nr', which --id needs; did you mean {n}?" in faulty.err
+    headway.write('{"prompt": "x", "nr": 5}\n{"prompt": "y", "nr": 5}\n')
+    assert (
+        "p.jsonl:2: custom_id '5' was used on an earlier line" in headway("run", "p.jsonl", "--id", "nr").err
+    )
 
 
 def test_the_system_prompt_is_a_template_beside_a_prompt(api: RemoteAPI, headway: Headway) -> None:

@@ -106,7 +106,7 @@ def test_byte_order_mark_and_unicode_line_separators(tmp_path: Path) -> None:
         ("what is this", "in.jsonl:1: invalid JSON at column 1: Expecting value; one JSON object per line is expe"),
         (b'{"prompt": "\xff"}', "in.jsonl:1: invalid UTF-8 at byte 13; save the file as UTF-8"),
         ('{"prompt": "a"}'.encode("utf-16"), "in.jsonl:1: UTF-16; save the file as UTF-8"),
-        ('["a"]', "in.jsonl:1: is an array, not an object; write"),
+        ('["a"]', "in.jsonl:1: is an array; one object per line is expected: jq -c"),
         ("null", "in.jsonl:1: is null, not an object"),
         ("12", "in.jsonl:1: is a number, not an object"),
         ('{"prompt": "a", "top": NaN}', "in.jsonl:1: invalid JSON: NaN is not a JSON number"),
@@ -171,6 +171,14 @@ def test_templates_fill_fields_of_objects_rows_and_lines(tmp_path: Path) -> None
     assert rows.prompts == ['x, "y"\nz=4', "b=5"]
     assert [str(r.custom_id).rpartition("-")[0] for r in rows.requests] == ["line-2", "line-5"]
     assert Read(write(tmp_path, "a\tn\nb\t5\n"), Format.TSV, "{a}").prompts == ["b"]
+    german = '\ufeff\n"a";n\n"x;\ny, z";1,5\n'  # as spreadsheets write it where commas are decimal
+    assert Read(write(tmp_path, german), Format.CSV, "{a} {n}").prompts == ["x;\ny, z 1,5"]
+    assert Read(write(tmp_path, "a\tn\nb,c\t5\n"), Format.CSV, "{a}").prompts == ["b,c"]
+    assert Read(write(tmp_path, "a;b,n\nx,y\n"), Format.CSV, "{a;b}").prompts == ["x"]
+    nested = '{"meta": {"lang": {"code": "fr"}, "n.m": 1}, "meta.n.m": 2}'
+    assert Read(write(tmp_path, nested), Format.JSONL, "{meta.lang.code} {meta.n.m} {meta.lang}").prompts == [
+        'fr 2 {"code": "fr"}'
+    ]
     assert Read(write(tmp_path, " one \r\n\n{two}\n"), Format.TEXT, "<{line}>").prompts == [
         "< one >",
         "<{two}>",
@@ -192,6 +200,16 @@ def test_templates_fill_fields_of_objects_rows_and_lines(tmp_path: Path) -> None
         ('review,b\nx,y\n"x"y,z\n', Format.CSV, "in.jsonl:3: invalid CSV: "),
         (b"review,b\nx,\xff\nx,y\n", Format.CSV, "in.jsonl:2: invalid UTF-8"),
         ('review,b\nx,y\n"x,y\n', Format.CSV, "in.jsonl:3: invalid CSV: "),
+        (
+            '{"review": 1}\n[\n',
+            Format.JSONL,
+            "in.jsonl:2: invalid JSON at column 2: Expecting value; one object per",
+        ),
+        (
+            "{\n",
+            Format.JSONL,
+            "in.jsonl:1: invalid JSON at column 2: Expecting property name enclosed in double quotes; each object",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_record(

@@ -151,7 +151,7 @@ def test_an_id_set_is_a_set(keys: list[str], more: int) -> None:
     assert ids.add("a")
 
 
-@given(st.text(alphabet='a,"\n \r', max_size=30))
+@given(st.text(alphabet='a,;"\n \r\ufeff', max_size=30))
 def test_records_are_counted_as_they_are_read(text: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = write(Path(folder), text)

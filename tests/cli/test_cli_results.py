@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headway import read_results
 from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def test_everything_as_the_run_wrote_it(ran: Headway) -> None:
 def test_filters(ran: Headway) -> None:
     assert set(ids(ran("results", "p.results.jsonl", "--state", "failed").out)) == {"p2", "p5"}
     assert set(ids(ran("results", "p.results.jsonl", "--kind", "invalid_request").out)) == {"p2", "p5"}
+    assert set(ids(ran("results", "p.results.jsonl", "--failed").out)) == {"p2", "p5"}
     assert ran("results", "p.results.jsonl", "--kind", "overloaded").out == ""
+    assert len(ids(ran("results", "p.results.jsonl", "--tag", "", "--tag", "none").out)) == 6
+    assert ran("results", "p.results.jsonl", "--tenant", "acme").out == ""
     assert ids(ran("results", "p.results.jsonl", "--ordered").out) == [f"p{n}" for n in range(1, 7)]
     ran.write("p6\nnobody\n\np2\n", "ids.txt")
     chosen = ran("results", "p.results.jsonl", "--ids", "ids.txt")
@@ -140,10 +144,55 @@ def test_a_damaged_answer_is_named_and_leaves_no_file(ran: Headway) -> None:
     assert not (ran.folder / "all.jsonl").exists()
 
 
-def test_the_two_lines_of_the_documentation(ran: Headway) -> None:
+def test_a_file_of_results_as_flat_rows_and_a_data_frame_in_two_lines(ran: Headway) -> None:
+    """The same columns from the file as from the journal, and from what the Message Batches API writes."""
+    rows = list(read_results("p.results.jsonl"))
+    table = list(csv.DictReader(io.StringIO(ran("results", "p.results.jsonl", "--csv").out)))
+    shown = [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+    missing = {"request_id"}  # of answers it stands in the journal only
+    assert [drop(row, missing) for row in shown] == [drop(row, missing) for row in table]
+    assert list(rows[0]) == list(table[0])
+    content = (ran.folder / "p.results.jsonl").read_bytes()
+    bare = [
+        {name: row[name] for name in ("custom_id", "result")} for row in map(json.loads, content.splitlines())
+    ]
+    torn = (
+        "\n".join(map(json.dumps, [*bare, {"custom_id": "x", "result": {"type": "canceled"}}])) + '\n{"custom'
+    )
+    (ran.folder / "batch.jsonl.gz").write_bytes(gzip.compress(torn.encode()))
+    batch = list(read_results(ran.folder / "batch.jsonl.gz"))
+    assert [row["text"] for row in batch[:-1]] == [row["text"] for row in rows]
+    assert (batch[0]["cost_usd"], batch[-1]["state"]) == (None, "cancelled")
+    with pytest.raises(ValueError, match="is a journal; headway results"):
+        list(read_results("p.results.jsonl.journal"))
+    with pytest.raises(ValueError, match=r"p\.jsonl:1: not a result"):
+        list(read_results("p.jsonl"))
     pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow")
-    assert ran("results", "p.results.jsonl", "-o", "out.parquet").status == 0
-    results = pandas.read_parquet("out.parquet")
+    results = pandas.DataFrame(read_results("p.results.jsonl"))
     assert set(results[results.state == "failed"].custom_id) == {"p2", "p5"}
     assert results.output_tokens.sum() > 0
+
+
+def drop(row: dict[str, str], names: set[str]) -> dict[str, str]:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def test_costs_of_all_runs_by_what_they_are_for(api: RemoteAPI, headway: Headway) -> None:
+    headway.write("tag,text\nblue,sky\nred,fire\nblue,sea\n,fog\n", "t.csv")
+    asked = ("run", "t.csv", "--prompt", "{text}", "-q", "-o", "o.jsonl")
+    assert headway(*asked).status == 0
+    with (headway.folder / "t.csv").open("a") as file:
+        file.write("total,wood\n")
+    assert headway(*asked).status == 0
+    rows = [json.loads(line) for line in headway("costs", "o.jsonl", "--json").out.splitlines()]
+    found = {row["tag"]: row for row in rows}
+    assert {tag: row["answers"] for tag, row in found.items()} == {"blue": 2, "red": 1, "": 1, "total": 1}
+    assert [row["usd"] for row in rows] == sorted((row["usd"] for row in rows), reverse=True)
+    paid = sum(row["headway"]["cost_usd"] for row in headway.results("o.jsonl").values())
+    assert sum(row["usd"] for row in rows) == pytest.approx(paid)
+    table = headway("costs", "o.jsonl.journal").out.splitlines()
+    assert table[0].split() == ["by", "tag", "answers", "input", "from", "cache", "output", "USD"]
+    assert any(line.startswith("(none)") for line in table)
+    assert table[-1].split()[:2] == ["total", "5"] and table[-1].endswith(f"${paid:.4f}")
+    assert headway("costs", "o.jsonl", "--by", "lane").out.splitlines()[1].split()[:2] == ["live", "5"]
+    assert "there are tag, tenant, model, lane" in headway("costs", "o.jsonl", "--by", "day").err

@@ -12,10 +12,10 @@ from headway.cli.alert_option import Alert
 from headway.cli.batches_options import batches
 from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Prices, Tag
 from headway.cli.follow_up_option import ContinueTurns, FallbackModel, RaiseCap
-from headway.cli.input_options import Form, MaxTokens, Model, Prompt, Source, System
+from headway.cli.input_options import Form, IdField, MaxTokens, Model, Prompt, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.lane_option import DeadlineOption, LaneOption
-from headway.cli.results_options import results
+from headway.cli.results_options import costs, results
 from headway.core.lane import Lane
 
 app: Final = typer.Typer(
@@ -82,6 +82,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         bool, typer.Option("--ordered", help="Results in the order of IN; the file is written at the end.")
     ] = False,
     form: Form = None,
+    id_field: IdField = None,
     repair: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE", help="Mend what this preflight rule finds; several, or all."),
@@ -128,6 +129,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         prompt=prompt,
         system=system,
         format=form,
+        id_field=id_field,
         limit=limit,
         max_in_flight=max_in_flight,
         lane=lane,
@@ -157,6 +159,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
 
 
 app.command()(results)
+app.command()(costs)
 app.add_typer(batches)
 
 
@@ -168,6 +171,7 @@ def check(  # noqa: PLR0917 - one parameter per option
     model: Model = DEFAULT_MODEL,
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     form: Form = None,
+    id_field: IdField = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every finding, not the first 20.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a finding, then a summary.")
@@ -189,6 +193,7 @@ def check(  # noqa: PLR0917 - one parameter per option
         prompt=prompt,
         system=system,
         format=form,
+        id_field=id_field,
         everything=everything,
         as_json=as_json,
         offline=offline,

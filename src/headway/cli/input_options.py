@@ -23,3 +23,7 @@ MaxTokens = Annotated[int, typer.Option(min=1, metavar="N", help="max_tokens of 
 Form = Annotated[
     Format | None, typer.Option("--format", help="Format of IN. Default: by its name, else jsonl.")
 ]
+IdField = Annotated[
+    str | None,
+    typer.Option("--id", metavar="FIELD", help="The field that names the results. Default: custom_id."),
+]

@@ -31,6 +31,7 @@ class InputOptions:
     system: str | None = None
     format: Format | None = None
     tag: str = ""
+    id_field: str | None = None
 
 
 def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[PromptInput, Format]:
@@ -43,6 +44,8 @@ def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[Prom
         raise CommandError('lines of text become prompts with --prompt, for example --prompt "{line}"')
     template = None if options.prompt is None else PromptTemplate(options.prompt)
     name = "<stdin>" if path is None else str(path)
-    defaults = RequestDefaults(options.model, options.max_tokens, options.system, options.tag)
+    defaults = RequestDefaults(
+        options.model, options.max_tokens, options.system, options.tag, options.id_field
+    )
     builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
     return PromptInput(path, form, builder), form

@@ -13,8 +13,28 @@ from headway.errors import JournalDamagedError, JournalError, JournalLockedError
 if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
 
+SQLITE: Final = b"SQLite format 3\x00"
 COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 """Files of one SQLite database."""
+
+
+def journal_of(path: Path) -> Path:
+    """The journal itself, or that of a results file. Raises `CommandError`."""
+    beside = path.with_name(f"{path.name}.journal")
+    try:
+        with path.open("rb") as file:
+            if file.read(len(SQLITE)) == SQLITE:
+                return path
+    except FileNotFoundError:
+        if not beside.is_file():
+            raise CommandError(
+                f"{path} does not exist; headway run keeps a journal beside its results: OUT.journal"
+            ) from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
+    if beside.is_file():
+        return beside
+    raise CommandError(f"{path} is not a journal, and there is no {beside.name} beside it")
 
 
 async def open_journal(path: Path) -> SQLiteJournal:

@@ -7,6 +7,8 @@ from typing import Final, NoReturn, cast
 
 from headway.cli.line_fault import LineFault
 
+AN_ARRAY: Final = "one object per line is expected: jq -c '.[]' FILE > lines.jsonl makes that of an array"
+ON_LINES: Final = "each object must stand on one line: jq -c . FILE > lines.jsonl makes that of it"
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -30,6 +32,8 @@ def parse_object(content: bytes) -> dict[str, object]:
         raise LineFault("invalid JSON: nested too deeply") from None
     except ValueError as error:  # a number of thousands of digits
         raise LineFault(f"invalid JSON: {error}") from None
+    if isinstance(value, list):
+        raise LineFault(f"is an array; {AN_ARRAY}")
     if not isinstance(value, dict):
         raise LineFault(
             f'is {_json_name(value)}, not an object; write {{"prompt": …}}, {{"messages": …}} or '
@@ -58,6 +62,8 @@ def _not_json(text: str, error: json.JSONDecodeError) -> str:
     problem = f"invalid JSON at column {error.pos + 1}: {error.msg}"
     if error.pos == 0 and text.lstrip()[:1] not in {"{", "["}:
         problem += '; one JSON object per line is expected (plain text: --format text --prompt "{line}")'
+    elif text.strip() in {"[", "{"}:
+        problem += f"; {AN_ARRAY}" if text.strip() == "[" else f"; {ON_LINES}"
     elif error.msg.startswith("Extra data"):
         problem += "; one object per line"
     return problem
@@ -66,5 +72,5 @@ def _not_json(text: str, error: json.JSONDecodeError) -> str:
 def _json_name(value: object) -> str:
     if value is None:
         return "null"
-    names = {"list": "an array", "str": "a string", "bool": "a boolean"}
+    names = {"str": "a string", "bool": "a boolean"}
     return names.get(type(value).__name__, "a number")

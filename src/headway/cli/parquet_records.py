@@ -26,9 +26,9 @@ def parquet_records(path: Path | None, stopped: Callable[[], bool]) -> Iterator[
                     return
                 number += 1
                 fields = {name: _plain(value) for name, value in row.items() if value is not None}
-                yield Record(
-                    number, json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace"), fields
-                )
+                content = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace")
+                empty = tuple(name for name, value in row.items() if value is None)
+                yield Record(number, content, fields, empty=empty)
 
 
 def count_rows(path: Path) -> int:
@@ -46,7 +46,7 @@ def _open(path: Path | None) -> Any:
         arrow: Any = importlib.import_module("pyarrow")
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise CommandError(f"{path}: Parquet needs pyarrow: pip install 'headway[parquet]'") from None
+        raise CommandError(" Parquet needs pyarrow: pip install 'headway[parquet]'") from None
     try:
         return parquet.ParquetFile(path)
     except (arrow.ArrowInvalid, OSError) as error:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, cast
 
 from headway.cli.exit_status import CommandError
 from headway.cli.line_fault import LineFault
 from headway.core.nearest import nearest_names
 
+_ABSENT: Final = object()
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
@@ -36,7 +37,7 @@ class PromptTemplate:
         for literal, name in self._parts:
             out.append(literal)
             if name is not None:
-                out.append(_text_of(name, fields, self._option))
+                out.append(field_text(name, fields, self._option))
         out.append(self._tail)
         prompt = "".join(out)
         if not prompt.strip():
@@ -71,15 +72,29 @@ class PromptTemplate:
             )
 
 
-def _text_of(name: str, fields: Mapping[str, object], option: str) -> str:
-    if name not in fields:
+def field_text(name: str, fields: Mapping[str, object], option: str) -> str:
+    """A field as text: JSON of what is none. Raises `LineFault` naming the missing field and who needs it."""
+    value = _value(name, fields)
+    if value is _ABSENT:
         there = ", ".join(list(fields)[:10]) or "none"
         close = nearest_names(name, list(fields), 1)
         meant = f"; did you mean {{{close[0]}}}?" if close else ";"
         raise LineFault(f"no field {name!r}, which {option} needs{meant} fields here: {there}")
-    value = fields[name]
     if isinstance(value, str):
         return value
     if value is None:
         raise LineFault(f"field {name!r}, which {option} needs, is null")
     return json.dumps(value, ensure_ascii=False)
+
+
+def _value(name: str, fields: Mapping[str, object]) -> object:
+    """A field by its name, or else one inside of another by the names of both: ``meta.lang``."""
+    if name in fields:
+        return fields[name]
+    outer, dot, inner = name.partition(".")
+    within = fields.get(outer)
+    return (
+        _value(inner, cast("Mapping[str, object]", within))
+        if dot and isinstance(within, Mapping)
+        else _ABSENT
+    )

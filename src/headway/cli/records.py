@@ -15,8 +15,7 @@ from headway.cli.exit_status import CommandError
 from headway.cli.json_object import decode, parse_object
 from headway.cli.line_fault import LineFault
 from headway.cli.line_reader import Line
-
-LONGEST_FIELD: Final = 1 << 30
+from headway.cli.table_rows import table_rows
 
 
 class Format(StrEnum):
@@ -27,6 +26,10 @@ class Format(StrEnum):
     TSV = "tsv"
     TEXT = "text"
     PARQUET = "parquet"
+
+
+SEPARATOR: Final[Mapping[Format, str | None]] = {Format.CSV: None, Format.TSV: "\t"}
+"""Of tables in text; ``None``: as the header has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Record:
     """Why it is not a record."""
     start: int = 0
     """Where its line begins, in bytes; of tables nothing is said."""
+    empty: tuple[str, ...] = ()
+    """Fields that the input has and this record does not."""
 
 
 def format_of(path: Path | None) -> Format:
@@ -66,7 +71,7 @@ def read_records(lines: Iterator[Line], form: Format) -> Iterator[Record]:
         case Format.TEXT:
             return _line_records(lines, lambda content: {"line": decode(content)})
         case Format.CSV | Format.TSV:
-            return _table_records(lines, "," if form is Format.CSV else "\t")
+            return _table_records(lines, SEPARATOR[form])
         case Format.PARQUET:
             raise ValueError("Parquet has no lines: parquet_records reads it")
 
@@ -82,11 +87,8 @@ def _line_records(lines: Iterator[Line], parse: Callable[[bytes], Mapping[str, o
             yield Record(line.number, content, {}, str(fault), line.start)
 
 
-def _table_records(lines: Iterator[Line], delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(LONGEST_FIELD)
-    # Bytes that are not UTF-8 pass as surrogates, so that they fail their row and not the whole file.
-    texts = (line.content.decode(errors="surrogateescape") + "\n" for line in lines)
-    rows = csv.reader(texts, delimiter=delimiter, strict=True)
+def _table_records(lines: Iterator[Line], separator: str | None) -> Iterator[Record]:
+    rows = table_rows((line.content for line in lines), separator)
     header: list[str] | None = None
     while True:
         number = rows.line_num + 1

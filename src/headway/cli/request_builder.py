@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from headway.cli.line_fault import LineFault, Warnings
-from headway.cli.prompt_template import PromptTemplate
+from headway.cli.prompt_template import PromptTemplate, field_text
 from headway.cli.records import Record
 from headway.core.id_set import IdSet
 from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request, tag_of
@@ -30,6 +30,8 @@ class RequestDefaults:
     system: str | None = None
     tag: str = ""
     """Of lines without one."""
+    id_field: str | None = None
+    """The field that names the results, in place of ``custom_id``."""
 
     def params(self) -> dict[str, object]:
         """As parameters of a request."""
@@ -45,6 +47,7 @@ class RequestBuilder:
     ) -> None:
         self._defaults = defaults.params()
         self._tag = defaults.tag
+        self._id_field = defaults.id_field
         self._template = template
         system = defaults.system
         # Lines that bring their own requests get the text as it stands: it may be full of braces.
@@ -81,23 +84,23 @@ class RequestBuilder:
         return key
 
     def _body(self, record: Record) -> tuple[str | None, dict[str, object]]:
-        fields = record.fields
+        fields: Mapping[str, object] = {**dict.fromkeys(record.empty), **record.fields}
         custom_id = self._custom_id(fields)
         if self._template is not None:
             body: dict[str, object] = {"messages": _user_turn(self._template.fill(fields))}
             if self._system is not None:
                 body["system"] = self._system.fill(fields)
             return custom_id, body
-        return custom_id, self._body_of_form(fields)
+        return custom_id, self._body_of_form(record.fields)
 
     def _body_of_form(self, fields: Mapping[str, object]) -> dict[str, object]:
         forms = [name for name in ("params", "messages", "prompt") if name in fields]
         if len(forms) != 1:
             raise LineFault(_no_form(fields, forms))
         if forms == ["params"]:
-            self._warn_unknown(set(fields) - {"params", "custom_id", "tag"}, "is ignored")
+            self._warn_unknown(set(fields) - {"params", "custom_id", "tag", self._id_field}, "is ignored")
             return self._params(fields["params"])
-        extra = set(fields) - PARAMETERS - {"prompt", "custom_id", "tag"}
+        extra = set(fields) - PARAMETERS - {"prompt", "custom_id", "tag", self._id_field}
         self._warn_unknown(extra, "is not a parameter of the Messages API and is not sent")
         body = {name: value for name, value in fields.items() if name in PARAMETERS}
         if forms == ["prompt"]:
@@ -118,11 +121,12 @@ class RequestBuilder:
         return body
 
     def _custom_id(self, fields: Mapping[str, object]) -> str | None:
-        value = fields.get("custom_id")
-        if value is None:
+        if self._id_field is not None:
+            value = field_text(self._id_field, fields, "--id")
+        elif (value := fields.get("custom_id")) is None:
             return None
         if not isinstance(value, str) or not value:
-            raise LineFault("custom_id: must be a text that is not empty, or left out")
+            raise LineFault(f"{self._id_field or 'custom_id'}: must be a text that is not empty, or left out")
         if not BATCH_ID.fullmatch(value):
             text = (
                 f"custom_id {value[:80]!r} works here, but the Message Batches API wants {BATCH_ID.pattern}"

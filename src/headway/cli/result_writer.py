@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Final
 
 from headway.cli.compressed import inner_name
 from headway.cli.exit_status import CommandError
-from headway.cli.flat_result import COLUMNS, flatten, message_of, text_of
 from headway.cli.whole_file import whole_file
+from headway.core.flat_result import COLUMNS, flatten, message_of, text_of
 from headway.core.outcome import Ending
 
 ROWS: Final = 10_000

@@ -12,6 +12,7 @@ from headway.adapters.sqlite.viewer import JournalView
 from headway.cli import figures
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.input_source import STANDARD
+from headway.cli.journal_file import journal_of
 from headway.cli.output_file import require_writable
 from headway.cli.result_writer import ResultForm, form_of, write_results
 from headway.core.error_kind import ErrorKind
@@ -20,7 +21,7 @@ from headway.core.nearest import nearest_names
 from headway.core.outcome import Ending
 from headway.errors import JournalError
 
-SQLITE: Final = b"SQLite format 3\x00"
+UNDONE: Final = frozenset({JobState.FAILED, JobState.EXPIRED, JobState.CANCELLED})
 STATES: Final = tuple(state.value for state in JobState if state in FINAL)
 
 
@@ -32,6 +33,10 @@ class ResultsOptions:
     output: Path | None = None
     states: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    failed: bool = False
+    """What ``--retry-failed`` would try again."""
+    tags: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
     ids: Path | None = None
     form: ResultForm | None = None
     ordered: bool = False
@@ -41,9 +46,10 @@ class ResultsOptions:
 def results(options: ResultsOptions) -> ExitStatus:
     """Write them and say how many. Raises `CommandError` when it cannot."""
     states = {JobState(_known(name, STATES, "--state")) for name in options.states}
+    states |= UNDONE if options.failed else set()
     kinds = {_known(name, tuple(ErrorKind), "--kind") for name in options.kinds}
     output = None if options.output in {None, STANDARD} else options.output
-    path = _journal_of(options.journal)
+    path = journal_of(options.journal)
     if output is not None:
         require_writable(output)
         if output.resolve() == path.resolve():
@@ -77,7 +83,13 @@ def _chosen(
         endings = view.endings_by_input(among) if options.ordered else view.endings(among)
     for ending in endings:
         kind = ending.failure.kind.value if ending.failure else None
-        if (not states or ending.state in states) and (not kinds or kind in kinds):
+        asked = (
+            (states, ending.state),
+            (kinds, kind),
+            (options.tags, ending.tag),
+            (options.tenants, ending.tenant),
+        )
+        if all(not wanted or value in wanted for wanted, value in asked):
             yield ending
 
 
@@ -104,25 +116,6 @@ def _by_id(view: JournalView, path: Path) -> Iterator[Ending]:
         print(f"headway: no result for {', '.join(missing)}{more}", file=sys.stderr)
 
 
-def _journal_of(path: Path) -> Path:
-    """The journal itself, or that of a results file. Raises `CommandError`."""
-    beside = path.with_name(f"{path.name}.journal")
-    try:
-        with path.open("rb") as file:
-            if file.read(len(SQLITE)) == SQLITE:
-                return path
-    except FileNotFoundError:
-        if not beside.is_file():
-            raise CommandError(
-                f"{path} does not exist; headway run keeps a journal beside its results: OUT.journal"
-            ) from None
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}") from None
-    if beside.is_file():
-        return beside
-    raise CommandError(f"{path} is not a journal, and there is no {beside.name} beside it")
-
-
 def _known(name: str, names: tuple[str, ...], option: str) -> str:
     if name in names:
         return name
@@ -140,4 +133,7 @@ def _tell(counts: dict[JobState, int], count: int, output: Path | None, options:
     there = ", ".join(parts) or "nothing"
     print(f"{figures.plural(count, 'result')}{where}; in the journal: {there}", file=sys.stderr)
     if any(counts[state] for state in (JobState.FAILED, JobState.EXPIRED)) and not options.ids:
-        print("The headway run command with --retry-failed tries the failed ones again.", file=sys.stderr)
+        print(
+            "headway results JOURNAL --failed shows them, the headway run command with --retry-failed tries again.",
+            file=sys.stderr,
+        )

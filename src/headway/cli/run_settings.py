@@ -17,6 +17,7 @@ OPTION: Final = {
     "system": "--system",
     "prompt": "--prompt",
     "format": "--format",
+    "id_field": "--id",
 }
 
 
@@ -43,6 +44,7 @@ class RunSettings:
     format: str
     base_url: str
     """Only warned about: a gateway's address may change."""
+    id_field: str | None = None
 
 
 async def check_settings(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 import anyio
 
+from headway.core.flat_result import flatten
 from headway.core.job import Attempt, JobRecord, JobState
 from headway.core.queue_entry import Entry
 from headway.core.tokens import PromptSize
@@ -92,6 +93,11 @@ class Outcome(Ended, Generic[MessageT]):
     def lane(self) -> Lane:
         """Which way its last request went: live or in a batch."""
         return self.ending.lane
+
+    def row(self) -> dict[str, object]:
+        """All of it in one flat row, with the columns of ``headway results --csv``: ``custom_id``, ``state``,
+        ``text``, tokens, ``cost_usd``, ``tag``, ``error`` and so on; ``pandas.DataFrame([outcome.row(), …])``."""
+        return flatten(self.ending)
 
     def result(self) -> MessageT:
         """The message, or the exception that ``await job`` raises."""
