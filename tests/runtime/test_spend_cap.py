@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
@@ -32,6 +34,7 @@ from headway.core.request import Request
 from headway.core.usage import Usage
 from headway.core.worst_case import worst_cost
 from headway.ports import Rejection, Reply
+from headway.runtime.purse import Purse
 from headway.testing.clock import virtual_loop
 from headway.testing.transport import ScriptedTransport, Sent, lost, refusal, reply
 
@@ -267,6 +270,26 @@ async def test_a_crash_forgets_nothing_that_was_spent(
             known = spend.spent + spend.reserved
             s.abort()
     assert biller.billed <= usd
+
+
+@pytest.mark.parametrize("per", ["run", "day"])
+async def test_the_journal_is_told_ahead_but_never_of_more_than_the_cap(per: Literal["run", "day"]) -> None:
+    told: dict[str, float] = {}
+
+    class Book:
+        async def get_meta(self, name: str) -> None:
+            return None
+
+        async def set_meta(self, name: str, value: str) -> None:
+            told.update(json.loads(value))
+
+    purse = Purse(SpendCap(1.0, per), BUILT_IN, Book(), lambda: 0.0)
+    assert await purse.take(0.5) is not None
+    assert told["total"] == told["today"] == 0.505
+    assert await purse.take(0.499) is not None
+    capped, other = ("total", "today") if per == "run" else ("today", "total")
+    assert (told[capped], told[other]) == (1.0, pytest.approx(1.004))
+    assert await purse.take(0.002) is None
 
 
 async def test_a_journal_that_cannot_say_what_was_spent(tmp_path: Path) -> None:

@@ -162,7 +162,12 @@ class Purse:
             return
         total, today = self._spend.bounds
         if ahead:
-            total, today = max(total + ahead, self._written[0]), max(today + ahead, self._written[1])
+            cap = self._spend.cap
+            most = {"run": (cap.usd, math.inf), "day": (math.inf, cap.usd)}[
+                cap.per
+            ]  # nothing beyond it is reserved
+            total = max(total, min(total + ahead, most[0]), self._written[0])
+            today = max(today, min(today + ahead, most[1]), self._written[1])
         text = json.dumps({"total": total, "day": self._spend.day, "today": today})
         await self._book.set_meta(META, text)
         self._written = total, today

@@ -132,6 +132,13 @@ async def test_usage_and_limits_over_http(start, streamed: bool) -> None:  # typ
     stats = api.stats
     assert stats.cache_write_tokens == first.cache_creation_input_tokens
     assert stats.cache_read_tokens == 10 * stats.cache_write_tokens
+    (billed,) = stats.tokens.values()
+    assert (billed.cache_read, billed.cache_write) == (stats.cache_read_tokens, stats.cache_write_tokens)
+    rest = stats.input_tokens - stats.cache_read_tokens - stats.cache_write_tokens
+    assert (
+        billed.usd((4e6, 1e6, 2e6))
+        == rest * 4 + stats.output_tokens + billed.cache_read * 2 + billed.cache_write * 5
+    )
     (group,) = stats.groups.values()
     used = stats.input_tokens - stats.cache_read_tokens
     assert group.buckets["input"].consumed == used < whole * 1.5

@@ -20,12 +20,20 @@ from headway.testing.fake_api.limits import FakeLimits, parse_limits
 from headway.testing.fake_api.remote import RemoteAPI
 from headway.testing.fake_api.server import FakeAPI
 from headway.testing.fake_api.serving import serve
-from headway.testing.fake_api.stats import BatchStats, BucketStats, FakeStats, GroupStats, Second
+from headway.testing.fake_api.stats import (
+    BatchStats,
+    BilledTokens,
+    BucketStats,
+    FakeStats,
+    GroupStats,
+    Second,
+)
 
 __all__ = [
     "INSTANT",
     "PRESETS",
     "BatchStats",
+    "BilledTokens",
     "BucketStats",
     "Change",
     "FakeAPI",

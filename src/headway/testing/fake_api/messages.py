@@ -18,6 +18,7 @@ from headway.testing.fake_api.prompt_cache import NO_CACHE
 from headway.testing.fake_api.rate_headers import Headers
 from headway.testing.fake_api.reply import Reply, compose
 from headway.testing.fake_api.site import Site
+from headway.testing.fake_api.stats import BilledTokens
 from headway.testing.fake_api.stream import Performance, play
 from headway.testing.fake_api.wire_error import WireError, usual_error
 from headway.testing.fake_api.wording import message
@@ -120,7 +121,10 @@ class _Visit:
         self.cached = cached
         at = now + self.site.passed
         self.site.prompts.use(cached, at, at + reply.ttft)
-        self.recorder.admitted(now, call.job, charged, reply.output_tokens)
+        tokens = BilledTokens(
+            charged - cached.written, reply.output_tokens, cached.read, cached.written_5m, cached.written_1h
+        )
+        self.recorder.admitted(now, call.job, call.model.id, tokens)
         at_admission = self._rate_headers(ledger, now) if self._describes_admission else None
         generation = ledger.generate(now + reply.ttft, reply.output_tokens, reply.speed)
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from headway.testing.fake_api.bound import Window
-from headway.testing.fake_api.stats import FakeStats, GroupStats, Second
+from headway.testing.fake_api.stats import BilledTokens, FakeStats, GroupStats, Second
 
 
 @dataclass(slots=True)
@@ -36,6 +36,7 @@ class Recorder:
         self.attempts: Counter[str] = Counter()
         self.successes: Counter[str] = Counter()
         self.billed: Counter[str] = Counter()
+        self.tokens: dict[str, BilledTokens] = {}
         self.batch_calls: Counter[tuple[str, str]] = Counter()
         """By endpoint and batch."""
         self.batch_attempts: Counter[str] = Counter()
@@ -85,12 +86,14 @@ class Recorder:
         elif status == 529:
             self.second(now).overloaded_529 += 1
 
-    def admitted(self, now: float, job: str, input_tokens: float, output_tokens: float) -> None:
+    def admitted(self, now: float, job: str, model: str, tokens: BilledTokens) -> None:
         """A request has been admitted; it will be billed."""
         self.billed[job] += 1
+        before = self.tokens.get(model, BilledTokens())
+        self.tokens[model] = BilledTokens(*map(sum, zip(astuple(before), astuple(tokens), strict=True)))
         tally = self.second(now)
-        tally.input_tokens += input_tokens
-        tally.output_tokens += output_tokens
+        tally.input_tokens += tokens.input + tokens.cache_write + tokens.cache_write_1h
+        tally.output_tokens += tokens.output
 
     def billed_in_batch(self, job: str, input_tokens: float, output_tokens: float) -> None:
         """A request of a batch has been answered; it is billed, at half the price."""
@@ -131,6 +134,7 @@ class Recorder:
             attempts=dict(self.attempts),
             successes=dict(self.successes),
             billed=dict(self.billed),
+            tokens=dict(self.tokens),
             batch_billed=dict(self.batch_billed),
             batch_input_tokens=self.batch_input_tokens,
             batch_output_tokens=self.batch_output_tokens,
