@@ -65,6 +65,16 @@ class Headway:
         return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """Typer makes the commands anew at every call, 10 ms; a process of headway makes one call."""
+    import typer.main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
+        yield
+
+
 @pytest.fixture(scope="session")
 def fake_server() -> Iterator[RemoteAPI]:
     import httpx2
