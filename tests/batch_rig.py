@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import anyio
@@ -115,7 +115,8 @@ class MemoryBatches:
             raise fault
         return fault[1] if isinstance(fault, tuple) else None  # type: ignore[return-value]
 
-    async def create_batch(self, items: Sequence[BatchItem]) -> BatchInfo:
+    async def create_batch(self, items: Sequence[BatchItem] | AsyncIterable[BatchItem]) -> BatchInfo:
+        items = [item async for item in items] if isinstance(items, AsyncIterable) else items
         after = await self._call("create")
         assert items and len({item.custom_id for item in items}) == len(items)
         assert len({tuple(item.headers.items()) for item in items}) == 1

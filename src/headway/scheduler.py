@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, cast, overload
 
 from headway.adapters.ceiling import Ceiling
 from headway.adapters.log import LogSink
+from headway.collecting import Collecting
 from headway.core.account_limits import AccountLimits
 from headway.core.batching import AS_USUAL, Batching
 from headway.core.catalog import Catalog
@@ -18,10 +18,8 @@ from headway.core.job import Priority
 from headway.core.lane import lane_of
 from headway.core.limits import Limits
 from headway.core.price import Price
-from headway.core.request import RequestError
 from headway.core.retry import RetryPolicy
 from headway.core.spend import SpendCap
-from headway.lending import Lending
 from headway.ports import AlertSink, BudgetStore, EventSink, Journal, StreamingTransport, Transport
 from headway.preflight.cache_auto import CachePlacer
 from headway.preflight.policy import RepairPolicy
@@ -54,11 +52,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ClientT = TypeVar("ClientT", bound="AnyClient")
-WINDOW_MARGIN: Final = 512
-"""Jobs that ``map`` keeps ready beyond those in flight."""
 
 
-class Scheduler(Lending):
+class Scheduler(Collecting):
     """Runs any number of Claude calls at the speed of your rate limits and loses none.
 
     Use it inside ``async with``: leaving normally drains, leaving with an exception cancels.
@@ -248,25 +244,12 @@ class Scheduler(Lending):
         of the input is read ahead for batches (``Batching.max_queued``). ``cache="auto"`` has the API cache what
         these prompts share, where it is long enough. ``dedupe=True`` sends identical requests once.
         """
-        running = self._here()
         placer = placer_for(cache, CachePlacer())
         terms = Terms(
             priority, tenant, deadline, repair, follow_up, tag, lane_of(lane), placer=placer, dedupe=dedupe
         )
-
-        def submit(prompt: object) -> Job[Message]:
-            try:
-                job = self._make(prompt, cast("Mapping[str, object]", params), terms)
-            except RequestError as error:
-                return running.factory.rejected(prompt, error)
-            job.reopen = retry_failed
-            running.engine.submit(job)
-            return job
-
-        running.engine.lanes.require(terms.lane)
-        window = running.engine.lanes.window(terms.lane) + WINDOW_MARGIN
-        ended = partial(running.engine.lanes.wake, ended=True)
-        return Outcomes(requests, submit, running.group, window=window, ordered=ordered, ended=ended)
+        given = cast("Mapping[str, object]", params)
+        return self._outcomes(requests, given, terms, ordered=ordered, reopen=retry_failed)
 
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
@@ -274,9 +257,3 @@ class Scheduler(Lending):
         if self._parts.journal is None:
             raise ValueError("recover() needs a journal: Scheduler(journal=…)")
         return [self.submit(request, key=key) async for key, request in self._parts.journal.unfinished()]
-
-
-def map_window(scheduler: Scheduler, lane: str) -> int:
-    """Jobs that ``scheduler.map(…, lane=lane)`` has in hand at a time."""
-    running = scheduler._here()  # pyright: ignore[reportPrivateUsage] - part of it
-    return running.engine.lanes.window(lane_of(lane)) + WINDOW_MARGIN

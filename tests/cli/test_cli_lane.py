@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -61,3 +62,56 @@ def test_auto_stays_live_where_that_is_quick(batch_api: RemoteAPI, headway: Head
     assert "5 succeeded" in ended.out
     assert not batch_api.stats().batches
     assert headway("run", "p.jsonl", "--deadline", "soon").status == 2
+
+
+def left_in_a_batch(api: RemoteAPI, headway: Headway, jobs: int, *faults: FaultRule) -> str:
+    """A run that could create its batch and was then refused every look at it; its items have these faults."""
+    for number in range(1, jobs + 1):
+        headway.prompts(1, start=number, metadata={"user_id": f"p{number}"})
+    api.set_faults((FaultRule(FaultKind.STATUS, endpoint="batch_retrieve", status=401), *faults))
+    assert headway("run", "p.jsonl", "--no-progress", "--lane", "batch").status == 3
+    api.set_faults(faults)
+    (headway.folder / "p.jsonl").unlink()
+    return next(iter(api.stats().batches))
+
+
+def test_batches_are_resumed_from_the_journal_alone(batch_api: RemoteAPI, headway: Headway) -> None:
+    name = left_in_a_batch(batch_api, headway, 12)
+    listed = json.loads(headway("batches", "list", "--json", "--journal", "p.results.jsonl").out)
+    assert (listed["id"], listed["jobs_waiting"], listed["strays"]) == (name, 12, 0)
+    (headway.folder / "other.jsonl").write_text('{"custom_id": "else"}\n')
+    refused = headway("batches", "resume", "p.results.jsonl", "-o", "other.jsonl")
+    assert (refused.status, "does not hold results of this journal" in refused.err) == (2, True)
+    ended = headway("batches", "resume", "p.results.jsonl", "-o", "p.results.jsonl", "--no-progress")
+    assert ended.status == 0, ended.out + ended.err
+    assert "12 succeeded, 0 failed, 0 left" in ended.out
+    assert "0 sent" in ended.out
+    lines = headway.results().values()
+    assert {(line["result"]["type"], line["headway"]["lane"]) for line in lines} == {("succeeded", "batch")}
+    stats = batch_api.stats()
+    assert (stats.arrivals, len(stats.batches), set(stats.batch_billed.values())) == (0, 1, {1})
+    again = headway("batches", "resume", "p.results.jsonl", "--no-progress")
+    assert (again.status, "0 succeeded, 0 failed, 0 left" in again.out) == (0, True)
+    assert headway("batches", "resume", "nowhere.journal").status == 2
+
+
+def test_what_expired_goes_live_or_stays(batch_api: RemoteAPI, headway: Headway) -> None:
+    left_in_a_batch(
+        batch_api, headway, 4, FaultRule(FaultKind.STATUS, endpoint="batch_item", job="p2", status=500)
+    )
+    stays = headway("batches", "resume", "p.results.jsonl", "--no-live", "--no-progress")
+    assert (stays.status, "3 succeeded, 0 failed, 1 left" in stays.out) == (3, True), stays.out
+    assert "1 unfinished job of this journal is in no batch: headway run sends them" in stays.out
+    assert batch_api.stats().arrivals == 0
+    again = headway("batches", "resume", "p.results.jsonl", "--no-progress")
+    assert (again.status, "0 succeeded, 0 failed, 0 left" in again.out) == (0, True), "it is in no batch"
+
+
+def test_what_a_batch_brought_no_answer_for_is_sent_live(batch_api: RemoteAPI, headway: Headway) -> None:
+    fault = FaultRule(FaultKind.STATUS, endpoint="batch_item", job="p2", status=500)
+    left_in_a_batch(batch_api, headway, 4, fault)
+    ended = headway("batches", "resume", "p.results.jsonl", "-o", "all.csv", "--no-progress")
+    assert (ended.status, "4 succeeded, 0 failed, 0 left" in ended.out) == (0, True), ended.out + ended.err
+    assert "1 answer live" in ended.out
+    assert batch_api.stats().arrivals == 1
+    assert len((headway.folder / "all.csv").read_text().splitlines()) == 5

@@ -16,7 +16,6 @@ from headway.core.batching import (
     ENVELOPE,
     MOST_BYTES,
     MOST_REQUESTS,
-    SAFE_BYTES,
     Batching,
     Fill,
     divide,
@@ -73,10 +72,10 @@ def test_splitting_loses_nothing_and_keeps_the_bounds(prompts: list[str], most: 
 
 def test_the_bounds_are_those_of_the_api() -> None:
     usual = Batching()
-    assert (usual.max_requests, MOST_REQUESTS, MOST_BYTES) == (100_000, 100_000, 256 * 2**20)
-    assert usual.max_bytes == SAFE_BYTES < MOST_BYTES
-    assert list(map(len, split([100] * 250_000, usual))) == [100_000, 100_000, 50_000]
-    assert list(map(len, split([30_000_000] * 20, usual))) == [8, 8, 4]
+    assert (usual.max_requests, MOST_REQUESTS, MOST_BYTES) == (10_000, 100_000, 256 * 2**20)
+    assert usual.max_bytes == 24_000_000
+    assert list(map(len, split([100] * 25_000, usual))) == [10_000, 10_000, 5_000]
+    assert list(map(len, split([7_000_000] * 10, usual))) == [3, 3, 3, 1]
     for wrong in ({"max_requests": 100_001}, {"max_bytes": 2**29}, {"quiet": -1.0}, {"usual": float("inf")}):
         with pytest.raises(ValueError, match=f"Batching.{next(iter(wrong))} must be"):
             Batching(**wrong)  # type: ignore[arg-type]

@@ -24,13 +24,17 @@ PATIENCE = 120.0
 """Seconds: a bound on what usually takes three."""
 
 
-def start(api: RemoteAPI, folder: Path) -> subprocess.Popen[str]:
+RUN = ("run", "p.jsonl", "--no-progress", "--lane", "batch")
+RESUME = ("batches", "resume", "p.results.jsonl.journal", "-o", "p.results.jsonl", "--no-progress")
+
+
+def start(api: RemoteAPI, folder: Path, *words: str) -> subprocess.Popen[str]:
     environment = os.environ | {
         "ANTHROPIC_BASE_URL": api.base_url,
         "ANTHROPIC_API_KEY": "x",
         "PYTHONPATH": str(Path(headway.__file__).parents[1]),
     }
-    command = [sys.executable, "-m", "headway", "run", "p.jsonl", "--no-progress", "--lane", "batch"]
+    command = [sys.executable, "-m", "headway", *(words or RUN)]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -74,6 +78,22 @@ def test_kills_around_every_call(tmp_path: Path) -> None:
             assert last.returncode == 0, out + errors
             check(folder, names, api)
     print(f"{killed} kills in {rounds} rounds")
+
+
+def test_a_killed_run_is_collected_without_its_input(tmp_path: Path) -> None:
+    """Killed while its batches are under way; so is the first that collects them."""
+    names = [f"k-{n}" for n in range(JOBS)]
+    lines = [{"custom_id": name, "prompt": "Hi", "metadata": {"user_id": name}} for name in names]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT, batch_seconds=6.0)) as api:
+        assert kill_after(api, start(api, tmp_path), 3, random.Random(1)), "created, and looked at"
+        (tmp_path / "p.jsonl").unlink()
+        assert kill_after(api, start(api, tmp_path, *RESUME), 1, random.Random(2))
+        last = start(api, tmp_path, *RESUME)
+        out, errors = last.communicate(timeout=PATIENCE)
+        assert (last.returncode, f"{JOBS} succeeded, 0 failed, 0 left" in out) == (0, True), out + errors
+        check(tmp_path, names, api)
+        assert set(api.stats().batch_billed.values()) == {1}
 
 
 def check(folder: Path, names: list[str], api: RemoteAPI) -> None:

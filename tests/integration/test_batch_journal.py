@@ -5,16 +5,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
 from batch_rig import LOST, MINUTES, Account, BatchingTransport
-from headway import Batching, JobState, JournalError, Lane, Limits, Outcome, Scheduler, SQLiteJournal
+from headway import (
+    Batching,
+    JobState,
+    JournalError,
+    Lane,
+    Limits,
+    Outcome,
+    RepairPolicy,
+    Scheduler,
+    SQLiteJournal,
+)
 from headway.core.batch_info import BatchResult
+from headway.core.stored_params import StoredParams
 from headway.ports import Stray
+from headway.runtime import intake
 from headway.testing.clock import VirtualLoop, virtual_loop
 
 pytestmark = pytest.mark.anyio
@@ -31,7 +43,7 @@ class Steady(SQLiteJournal):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        for name in ("intend_batch", "note_batch", "end_batch", "forget_batch", "keep_strays"):
+        for name in ("intend_batch", "note_batch", "end_batch", "forget_batch", "keep_strays", "requests"):
             setattr(self.batches, name, self._wrapped(name, getattr(self.batches, name)))
         for name in ("write", "admit"):
             setattr(self, name, self._wrapped(name, getattr(self, name)))
@@ -174,7 +186,7 @@ async def test_a_stop_leaves_the_batch_and_the_next_run_takes_its_results(tmp_pa
 
 
 class _Message:
-    def to_json(self, indent: object) -> str:
+    def to_json(self, indent: object, warnings: bool) -> str:
         return '{"text":"billed"}'
 
 
@@ -226,3 +238,53 @@ async def test_a_job_that_comes_back_while_its_batch_is_created_for_nobody_waits
             outcome = await s.submit("text", key="k", lane="batch").outcome()
     assert outcome.state is JobState.SUCCEEDED
     assert account.billed() == ["text"]
+
+
+LONG: dict[str, object] = {"system": "Be brief. " * 40, "temperature": 0.5, "metadata": {"user_id": "u"}}
+
+
+async def test_a_job_that_waits_in_the_lane_holds_no_more_than_its_name(tmp_path: Path) -> None:
+    account, path = Account(), tmp_path / "a.journal"
+    spaced = [{"role": "user", "content": "spaced"}, {"role": "assistant", "content": "so "}]
+    mends = {"model": "claude-sonnet-4-5", "repair": RepairPolicy("repair")}
+    async with scheduler(account, Steady(path)) as s:
+        plain = s.submit("plain", lane="batch", extra_headers={"x-api-key": "k"}, **LONG)  # type: ignore[arg-type]
+        mended = s.submit(spaced, lane="batch", **mends)  # type: ignore[arg-type]
+        await anyio.sleep(MINUTES)
+        for job in (plain, mended):
+            assert isinstance(job.record.request.params, StoredParams)
+            assert "Be brief" not in repr(job.record) and "spaced" not in repr(job.record)
+        sent = {item.params["model"]: item.params for item in account.batches[0].items}
+        assert sent["claude-sonnet-5-5"]["system"] == LONG["system"]
+        assert sent["claude-sonnet-4-5"]["messages"][-1]["content"] == "so", "as it was mended"  # type: ignore[index]
+        auto = s.submit("auto", lane="auto", deadline=3 * 3600)
+        await anyio.sleep(MINUTES)
+        await s.stop()
+        parked = {outcome.request.model: outcome for outcome in [await j.outcome() for j in (plain, mended)]}
+        assert auto.done()
+    given = parked["claude-sonnet-5-5"].request
+    assert given.params["system"] == LONG["system"], "read when somebody looks, also when all is closed"
+    assert dict(given.params)["temperature"] == 0.5
+    assert given.options == {"extra_headers": {"x-api-key": "k"}}, "what is not journalled is kept"
+    assert parked["claude-sonnet-4-5"].request.params["messages"] == spaced
+    async with scheduler(account, Steady(path)) as s:
+        outcomes = {o.request.model: o async for o in s.collect()}
+        assert {o.state for o in outcomes.values()} == {JobState.SUCCEEDED}
+    assert type(outcomes["claude-sonnet-5-5"].request.params) is dict
+    assert [change.rule for change in outcomes["claude-sonnet-4-5"].ending.changes], "kept over a restart"
+
+
+async def test_a_long_input_waits_for_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "CROWD", 4)
+    monkeypatch.setattr(intake, "GROUP", 2)
+    waiting: list[int] = []
+    async with scheduler(Account(takes=MINUTES), Steady(tmp_path / "a.journal")) as s:
+        engine = s._here().engine
+
+        async def texts() -> AsyncIterator[str]:
+            for n in range(30):
+                waiting.append(len(engine._intake or ()))
+                yield f"text {n}"
+
+        found = [outcome.state async for outcome in s.map(texts(), lane="batch")]
+    assert (found, max(waiting)) == ([JobState.SUCCEEDED] * 30, 4), "no more of it is read before"

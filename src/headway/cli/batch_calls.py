@@ -17,6 +17,8 @@ from headway.core.retry import Retry, RetryPolicy
 from headway.errors import BatchCallError
 
 if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+
     from headway.adapters.anthropic.batches import AnthropicBatches
 
 T = TypeVar("T")
@@ -27,10 +29,10 @@ FIRST_PAUSE: Final = 0.5
 
 
 @asynccontextmanager
-async def account_batches(warn: Callable[[str], None]) -> AsyncGenerator[AnthropicBatches]:
-    """The batches of the account that the environment names. Raises `CommandError` without a credential."""
+async def account_client(warn: Callable[[str], None]) -> AsyncGenerator[AsyncAnthropic]:
+    """A client of the account that the environment names. Raises `CommandError` without a credential."""
     require_credential(warn)
-    from headway.adapters.anthropic import AnthropicTransport, make_client
+    from headway.adapters.anthropic import make_client
     from headway.adapters.anthropic.connect import CredentialError
 
     try:
@@ -38,6 +40,15 @@ async def account_batches(warn: Callable[[str], None]) -> AsyncGenerator[Anthrop
     except CredentialError as error:
         raise CommandError(str(error)) from None
     async with client:
+        yield client
+
+
+@asynccontextmanager
+async def account_batches(warn: Callable[[str], None]) -> AsyncGenerator[AnthropicBatches]:
+    """The batches of that account. Raises `CommandError` as `account_client` does."""
+    async with account_client(warn) as client:
+        from headway.adapters.anthropic import AnthropicTransport
+
         yield AnthropicTransport(client).batches()
 
 

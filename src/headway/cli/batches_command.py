@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from headway.cli import figures
 from headway.cli.batch_calls import account_batches, all_lines, patiently
+from headway.cli.batch_knowledge import Known, known_to
 from headway.cli.batch_table import as_json, rows, standing
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.input_source import STANDARD
@@ -32,17 +33,20 @@ class ListOptions:
     running: bool = False
     """Only those that have not ended."""
     as_json: bool = False
+    journal: Path | None = None
+    """Tell what this journal knows of them."""
 
 
 def list_batches(options: ListOptions) -> ExitStatus:
     """Show the batches of the account, newest first."""
+    known = Known() if options.journal is None else known_to(options.journal)
     infos = asyncio.run(_listed(options))
     if options.as_json:
         for info in infos:
-            print(json.dumps(as_json(info)))
+            print(json.dumps(as_json(info) | known.as_json(info.id)))
         return ExitStatus.DONE
-    for line in rows(infos, time.time()):
-        print(line)
+    for info, line in zip(infos, rows(infos, time.time()), strict=True):
+        print(line + known.text(info.id))
     if not infos:
         print("no batches" if not options.running else "no batches that have not ended")
     return ExitStatus.DONE

@@ -18,6 +18,9 @@ from headway.core.outcome import failure_from_json, failure_to_json
 
 META: Final = "finished.input"
 """Where the journal keeps it."""
+_NUMBER: Final = 48
+"""Bits of a line's number."""
+_NUMBERS: Final = (1 << _NUMBER) - 1
 INTERVAL: Final = 5.0
 """Seconds between bookmarks: what a killed run has finished since is looked up key by key."""
 
@@ -71,21 +74,21 @@ class Pending:
     """The records that were read and are not finished: as many as the window of ``map`` holds."""
 
     def __init__(self, known: tuple[tuple[int, int], ...] = ()) -> None:
-        self._numbers = dict(known)
-        """Line numbers by where the lines start."""
-        self._starts: dict[str, int] = {}
+        self._known = dict(known)
+        """Line numbers by where the lines start, of those whose keys are not known yet."""
+        self._places: dict[str, int] = {}
+        """By key: where the line starts and its number, as one integer: there may be a hundred thousand."""
 
     def add(self, key: str, start: int, number: int) -> None:
         """A record was read."""
-        self._numbers[start] = number
-        self._starts[key] = start
+        self._known.pop(start, None)
+        self._places[key] = start << _NUMBER | number
 
     def done(self, key: str) -> None:
         """It needs nothing more."""
-        start = self._starts.pop(key, None)
-        if start is not None:
-            self._numbers.pop(start, None)
+        self._places.pop(key, None)
 
     def within(self, size: int) -> tuple[tuple[int, int], ...]:
         """Those that start in the first ``size`` bytes, in order."""
-        return tuple(sorted((start, number) for start, number in self._numbers.items() if start < size))
+        places = [(place >> _NUMBER, place & _NUMBERS) for place in self._places.values()]
+        return tuple(sorted(pair for pair in (*self._known.items(), *places) if pair[0] < size))

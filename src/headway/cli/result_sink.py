@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import anyio
 from anyio import to_thread
 
+from headway.cli.exit_status import CommandError
 from headway.cli.journal_results import RankedJournal, append_endings, reconcile
 from headway.cli.output_file import OutputFile, is_regular
 from headway.core.outcome import Ending
@@ -127,3 +128,11 @@ class ResultSink:
         reason = getattr(error, "strerror", None) or error
         self.fault = self.fault or f"results cannot be written to {name}: {reason}"
         self._written.ring()
+
+
+async def open_sink(sink: Sink) -> None:
+    """Make it ready. Raises `CommandError` when results cannot be written there."""
+    try:
+        await sink.open()
+    except OSError as error:
+        raise CommandError(f"results cannot be written: {error.filename}: {error.strerror}") from None

@@ -20,7 +20,7 @@ from headway.cli.journal_file import open_journal, start_over
 from headway.cli.lent_journal import LentJournal
 from headway.cli.limit_option import read_account
 from headway.cli.progress import Progress
-from headway.cli.result_sink import ResultSink, Sink
+from headway.cli.result_sink import ResultSink, Sink, open_sink
 from headway.cli.run_plan import RunPlan
 from headway.cli.run_report import RunReport
 from headway.cli.run_settings import check_settings
@@ -67,7 +67,7 @@ class RunSession:
                 limits = await self._read_limits()
                 fresh = await self._open_journal(stack)
                 sink = self._make_sink()
-                await _open_sink(sink)
+                await open_sink(sink)
                 feed = InputFeed(self._plan, self._journal, self._lent, sink, self._tally, fresh=fresh)
                 try:
                     status, elapsed = await self._schedule(sink, feed, client, limits)
@@ -255,13 +255,6 @@ class RunSession:
             interrupted=interruption.status,
             trouble=sink.fault or self._trouble,
         )
-
-
-async def _open_sink(sink: Sink) -> None:
-    try:
-        await sink.open()
-    except OSError as error:
-        raise CommandError(f"results cannot be written: {error.filename}: {error.strerror}") from None
 
 
 def _refuse_foreign_output(plan: RunPlan, *, used: bool) -> None:

@@ -5,7 +5,7 @@ from headway.ports.answer import Rejection, Reply
 from headway.ports.batches import BatchTransport
 from headway.ports.budget import BudgetStore, Grant
 from headway.ports.journal import Journal, Stored
-from headway.ports.ledger import BatchEntry, BatchLedger, BatchPlace, Stray
+from headway.ports.ledger import BatchEntry, BatchLedger, BatchPlace, RequestStore, Stray
 from headway.ports.sinks import AlertSink, EventSink
 from headway.ports.stream import StreamAttempt, StreamSource
 from headway.ports.transport import StreamingTransport, Transport
@@ -24,6 +24,7 @@ __all__ = [
     "Journal",
     "Rejection",
     "Reply",
+    "RequestStore",
     "Stored",
     "Stray",
     "StreamAttempt",

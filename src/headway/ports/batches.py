@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from typing import Protocol
 
 from headway.core.batch_info import BatchInfo, BatchItem, BatchResult
@@ -19,9 +19,10 @@ class BatchTransport(Protocol):
         cannot carry: a workspace or query of its own."""
         ...
 
-    async def create_batch(self, items: Sequence[BatchItem]) -> BatchInfo:
-        """Create a batch. A failure of a kind that is ``maybe_billed`` leaves open whether it exists. Raises
-        ValueError when the items' headers differ."""
+    async def create_batch(self, items: Sequence[BatchItem] | AsyncIterable[BatchItem]) -> BatchInfo:
+        """Create a batch; its items may come one after the other. A failure of a kind that is ``maybe_billed``
+        leaves open whether it exists. Raises ValueError when the items' headers differ, and what their source
+        raises."""
         ...
 
     async def look(self, batch_id: str) -> BatchInfo:

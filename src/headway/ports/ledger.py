@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from headway.core.amendment import Amendment
+from headway.core.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +74,22 @@ class BatchLedger(Protocol):
 
     async def open_batches(self) -> Sequence[BatchEntry]:
         """Batches that jobs wait for, oldest first."""
+        ...
+
+
+@runtime_checkable
+class RequestStore(Protocol):
+    """What a `BatchLedger` may be too: jobs that wait in batches need not hold their requests then. Each request
+    comes with what was made of it since, if anything was. All raise `JournalError`, also for a key not there."""
+
+    async def requests(self, keys: Sequence[str]) -> Sequence[tuple[Request, Amendment | None]]:
+        """Of the jobs with these keys, in this order."""
+        ...
+
+    def in_batches(self) -> AsyncIterator[tuple[str, Request]]:
+        """Keys and requests, as they were given, of the jobs that wait for a batch."""
+        ...
+
+    def read(self, key: str) -> tuple[Request, Amendment | None]:
+        """Of one job, at once: it blocks, in any thread, also when the journal is closed."""
         ...

@@ -15,6 +15,8 @@ class BudgetKeys:
     def __init__(self, account: str, catalog: Catalog) -> None:
         self._account = account
         self._catalog = catalog
+        self._made: dict[BudgetKey, BudgetKey] = {}
+        """There are few, and each of many jobs that wait would hold one of its own."""
         self.limits: ToldLimits = Limits()
         """Told limits know which models share a budget; the catalogue serves for the rest."""
 
@@ -22,10 +24,11 @@ class BudgetKeys:
         """The budget of a request; ``account``: of a client of the user's, if not the scheduler's own."""
         tier = "standard_only" if request.params.get("service_tier") == "standard_only" else ""
         speed = "fast" if request.params.get("speed") == "fast" else ""
-        return BudgetKey(
+        key = BudgetKey(
             self._account if account is None else account,
             told_group(self.limits, request.model, self._catalog),
             tier,
             speed,
             str(request.params.get("workspace_id") or ""),
         )
+        return self._made.setdefault(key, key)

@@ -89,8 +89,12 @@ class Engine:
         house = House(self._coming, self.heard, self.halt, self.requeue, self._finish, self._drop)
         around = Surroundings(transport, journal, budgets, dispatcher, recorder, policies)
         self.lanes = Lanes(around, self._worker, house)
-        intake = partial(Intake, accept=self._accept, fail=self.halt, idle=self.lanes.wake)
-        self._intake = intake(journal) if journal else None
+        make = partial(
+            Intake, accept=self._accept, fail=self.halt, idle=self.lanes.wake, after=self.lanes.undecided.room
+        )
+        self._intake = make(journal) if journal else None
+        self.room = self.lanes.undecided.room if self._intake is None else self._intake.room
+        """Waits while so many jobs come in that others have to be looked after first."""
         self._group: anyio.abc.TaskGroup | None = None
         self._twins = Twins(dispatcher.shelf, journal, self._enter, finish=self._end, start=self._run)
         advise = transport.advise
@@ -148,11 +152,10 @@ class Engine:
         rejoin = None if place is None else partial(self.lanes.rejoin, place=place)
         self._amender.enter(job, stored and stored.amendment, rejoin)
 
-    def cancel(self, job: Job[Message]) -> None:
+    def cancel(self, handle: Job[Message]) -> None:
         """The caller takes the job back; it goes on while another handle of it is held."""
-        if job.done() or job.interrupt is not None or (last := self._known.let_go(job)) is None:
+        if handle.done() or handle.interrupt is not None or (job := self._known.let_go(handle)) is None:
             return
-        job = last
         job.interrupt = Interrupt.CANCELLED
         if self._intake is not None and self._intake.discard(job):  # the journal has not heard of it
             ending = self._recorder.note(job, Cancelled(loop_time()), durable=False)

@@ -115,7 +115,7 @@ class Job(Generic[MessageT]):
     __slots__ = (
         "_callbacks", "_canceller", "_done", "_observed", "_outcome",
         "batch", "budget_key", "digest", "entry", "findings", "guest", "home", "interrupt", "lane", "mended",
-        "payment", "prefixes", "record", "reopen", "scope", "size", "terms",
+        "payment", "place", "prefixes", "record", "reopen", "scope", "size", "terms",
     )  # fmt: skip
 
     def __init__(
@@ -136,6 +136,8 @@ class Job(Generic[MessageT]):
         """Which way it goes; ``auto`` until its turn to choose comes."""
         self.batch: OpenBatch | None = None
         """The message batch whose result it waits for."""
+        self.place = -1
+        """… and where it is in it."""
         self.findings = inspected.findings
         """What the rules found in the request as it was given."""
         self.mended = inspected.mended
@@ -153,7 +155,7 @@ class Job(Generic[MessageT]):
         self._canceller = canceller
         self._outcome: Outcome[MessageT] | None = None
         self._done: anyio.Event | None = None
-        self._callbacks: list[Callable[[Outcome[MessageT]], None]] = []
+        self._callbacks: tuple[Callable[[Outcome[MessageT]], None], ...] = ()
         self._observed = False
 
     @property
@@ -181,6 +183,10 @@ class Job(Generic[MessageT]):
             tenant=record.tenant,
             deadline=record.deadline,
         )
+
+    def rest(self) -> None:
+        """Be in no queue for long; `move` gives it a place again. For the scheduler only."""
+        self.entry = _SPENT
 
     def done(self) -> bool:
         """It has its outcome."""
@@ -233,7 +239,7 @@ class Job(Generic[MessageT]):
             self._tell(callback, self._outcome)
         else:
             self.require_home()
-            self._callbacks.append(callback)
+            self._callbacks = (*self._callbacks, callback)
 
     def require_home(self) -> None:
         """Raises `SchedulerClosedError` in another thread or event loop: there nobody would hear of its end."""
@@ -252,7 +258,7 @@ class Job(Generic[MessageT]):
         )
         if self._done is not None:
             self._done.set()
-        callbacks, self._callbacks = self._callbacks, []
+        callbacks, self._callbacks = self._callbacks, ()
         for callback in callbacks:
             self._tell(callback, outcome)
 

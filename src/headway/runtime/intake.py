@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 GROUP: Final = 500
 """Jobs entered in one transaction at most."""
+CROWD: Final = 2 * GROUP
+"""Jobs that wait here before a long input is read on."""
 
 
 class Intake:
@@ -36,15 +38,19 @@ class Intake:
         accept: Callable[[Job[Message], Stored | None], None],
         fail: Callable[[Failure], None],
         idle: Callable[[], None],
+        after: Callable[[], Awaitable[None]],
     ) -> None:
+        """``after``: waits while many jobs wait behind this."""
         self._journal = journal
         self._accept = accept
         self._fail = fail
         self._pending: OrderedDict[Job[Message], None] = OrderedDict()
         """In order, and any of them is found at once: who cancels a hundred thousand must not wait."""
         self._idle = idle
+        self._after = after
         self._entering = False
         self._wake = anyio.Event()
+        self._relief = anyio.Event()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -53,6 +59,17 @@ class Intake:
     def busy(self) -> bool:
         """Jobs wait here, or are being entered."""
         return self._entering or bool(self._pending)
+
+    async def room(self) -> None:
+        """Wait while many jobs wait."""
+        while len(self._pending) > CROWD:
+            await self._relief.wait()
+        await self._after()
+
+    def _relieve(self) -> None:
+        if len(self._pending) <= CROWD:
+            self._relief.set()
+            self._relief = anyio.Event()
 
     def put(self, job: Job[Message]) -> None:
         """A new job."""
@@ -63,6 +80,7 @@ class Intake:
         """Take out the jobs that were not entered yet."""
         taken = list(self._pending)
         self._pending.clear()
+        self._relieve()
         return taken
 
     def discard(self, job: Job[Message]) -> bool:
@@ -81,6 +99,7 @@ class Intake:
                     await self._enter()
                 finally:
                     self._entering = False
+                    self._relieve()
             self._idle()
             await self._wake.wait()
 

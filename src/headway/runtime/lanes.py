@@ -14,13 +14,23 @@ from headway.core.events import Failed
 from headway.core.failure import failure_of
 from headway.core.faults import RequestError
 from headway.core.lane import Lane
-from headway.ports import BatchLedger, BatchPlace, BatchTransport, BudgetStore, Journal, Transport
+from headway.ports import (
+    BatchLedger,
+    BatchPlace,
+    BatchTransport,
+    BudgetStore,
+    Journal,
+    RequestStore,
+    Transport,
+)
 from headway.preflight.batch import sendable_bytes, unfit
+from headway.runtime.batches.archive import Archive
 from headway.runtime.batches.choice import LaneChoice
 from headway.runtime.batches.house import House, LaneParts
 from headway.runtime.batches.lane import BatchLane
 from headway.runtime.batches.memory_ledger import MemoryLedger
 from headway.runtime.batches.results import Concluder
+from headway.runtime.batches.undecided import Undecided
 from headway.runtime.clock import loop_time
 from headway.runtime.dispatcher import Dispatcher, queued_for
 from headway.runtime.handle import Job
@@ -35,6 +45,8 @@ NO_BATCHES: Final = "this transport has no Message Batches API; send the job liv
 NO_LEDGER: Final = (
     "this journal cannot keep batches (it has no `batches`); use a SQLiteJournal, or send the job live"
 )
+
+STAYS: Final = "its batch brought no answer that counts, and nothing was to be sent again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +77,15 @@ class Lanes:
         ledger: BatchLedger | None = MemoryLedger()
         if around.journal is not None:
             ledger = getattr(around.journal, "batches", None)
-        self._undecided: dict[Job[Message], None] = {}
-        """Jobs that may go either way, and wait until the limits are known."""
-        self._choosing = False
+        self.undecided = Undecided()
         self._missing = NO_LEDGER if ledger is None else self._missing
         self.batch: BatchLane | None = None
         if self._transport is not None and ledger is not None:
+            archive = _archive(ledger, around)
             parts = LaneParts(
-                self._transport, ledger, concluder, around.recorder, around.policies.retry, around.policies.batching,
-                around.dispatcher.till, self._choice.rescue_at, around.dispatcher.before_turn,
+                self._transport, ledger, archive, concluder, around.recorder, around.policies.retry,
+                around.policies.batching, around.dispatcher.till, self._choice.rescue_at,
+                around.dispatcher.before_turn,
             )  # fmt: skip
             self.batch = BatchLane(parts, house)
         self.run = _rest if self.batch is None else self.batch.run
@@ -81,7 +93,7 @@ class Lanes:
 
     def __len__(self) -> int:
         """Jobs that wait to be put into a batch, or for the choice of their lane."""
-        return len(self._undecided) + (0 if self.batch is None else len(self.batch))
+        return len(self.undecided) + (0 if self.batch is None else len(self.batch))
 
     def window(self, lane: Lane) -> int:
         """Jobs that have to be in hand at a time so that this lane is never without."""
@@ -98,10 +110,13 @@ class Lanes:
 
     def take(self, job: Job[Message]) -> bool:
         """A job to be sent goes into the batch lane, if that is its lane."""
+        if job.terms.stays:
+            self._house.park(job, failure_of(ErrorKind.STOPPED, STAYS))
+            return True
         if job.lane is Lane.AUTO and self.batch is not None:
             lane = self._choice.lane_for(job)
             if lane is None:
-                self._undecided[job] = None
+                self.undecided.put(job)
                 return True
             job.lane = lane
         if job.lane is not Lane.BATCH or self.batch is None:
@@ -120,18 +135,7 @@ class Lanes:
         """A budget has learned something, or a queue is shorter: choose for those that wait for that."""
         if self.batch is not None:
             self.batch.reconsider()
-        if self._choosing:  # a job that was put back has ended at once
-            return
-        self._choosing = True
-        try:
-            while self._undecided:
-                job = next(iter(self._undecided))
-                if self._choice.lane_for(job) is None:
-                    return
-                del self._undecided[job]
-                self._house.requeue(job)
-        finally:
-            self._choosing = False
+        self.undecided.choose(self._choice.lane_for, self._house.requeue)
 
     def rejoin(self, job: Job[Message], place: BatchPlace) -> None:
         """A job comes back that an earlier process had put into a batch, whatever lane it wants now."""
@@ -144,10 +148,7 @@ class Lanes:
 
     def discard(self, job: Job[Message]) -> bool:
         """Take out a job that waits to be put into a batch; false if it does not."""
-        if job in self._undecided:
-            del self._undecided[job]
-            return True
-        return self.batch is not None and self.batch.discard(job)
+        return self.undecided.discard(job) or (self.batch is not None and self.batch.discard(job))
 
     def abandon(self, job: Job[Message]) -> bool:
         """A job in a batch is not wanted any more; false if it is in none."""
@@ -155,15 +156,12 @@ class Lanes:
 
     def withdraw(self, unwanted: Callable[[Job[Message]], bool]) -> list[Job[Message]]:
         """Take out the jobs that ``unwanted`` names and that are in no batch yet."""
-        taken = [job for job in self._undecided if unwanted(job)]
-        for job in taken:
-            del self._undecided[job]
+        taken = self.undecided.withdraw(unwanted)
         return taken if self.batch is None else taken + self.batch.withdraw(unwanted)
 
     def clear(self) -> list[Job[Message]]:
         """Take out all jobs, those in batches too; the batches go on."""
-        taken = list(self._undecided)
-        self._undecided.clear()
+        taken = self.undecided.withdraw(lambda job: True)
         return taken if self.batch is None else taken + self.batch.clear()
 
     def wake(self, *, ended: bool = False) -> None:
@@ -197,6 +195,11 @@ async def _rest() -> None:
 def _require_fit(job: Job[Message]) -> None:
     if (finding := unfit(job.record.sending.params)) is not None:
         raise RequestError(finding.path, f"{finding.problem}. {finding.remedy}")
+
+
+def _archive(ledger: BatchLedger, around: Surroundings) -> Archive:
+    store = ledger if isinstance(ledger, RequestStore) else None
+    return Archive(store, around.recorder, around.policies.catalog)
 
 
 def _batches_of(transport: Transport) -> tuple[BatchTransport | None, str]:

@@ -16,6 +16,7 @@ from headway.core.queue_entry import Entry
 from headway.runtime.clock import loop_time
 from headway.runtime.fault import internal, is_fault
 from headway.runtime.handle import Interrupt, Job
+from headway.runtime.rounds import Rounds
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -43,7 +44,9 @@ class Mender:
         self._queue: FairQueue[Job[Message]] = FairQueue()
         self._waiting: dict[Job[Message], tuple[Entry[Job[Message]], Failure | None]] = {}
         self._active: set[Job[Message]] = set()
-        self._wake = anyio.Event()
+        self._rounds = Rounds(self._round)
+        self.run = self._rounds.run
+        """Mends jobs until cancelled."""
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._active)
@@ -54,7 +57,7 @@ class Mender:
         entry = Entry(job, priority=record.priority, tenant=record.tenant, deadline=record.deadline)
         self._waiting[job] = (entry, failure)
         self._queue.push(entry, loop_time())
-        self._wake.set()
+        self._rounds.wake()
 
     def discard(self, job: Job[Message]) -> bool:
         """Take out a job that waits; false if it does not (one being mended is cut off by its scope)."""
@@ -72,14 +75,6 @@ class Mender:
             if job.scope is not None:
                 job.scope.cancel()
         return waiting
-
-    async def run(self) -> None:
-        """Mend jobs until cancelled."""
-        async with anyio.create_task_group() as group:
-            while True:
-                self._wake = anyio.Event()
-                with anyio.CancelScope(deadline=self._round(group)):
-                    await self._wake.wait()
 
     def _round(self, group: anyio.abc.TaskGroup) -> float:
         """Start what may be started; returns when to look again."""
@@ -111,7 +106,7 @@ class Mender:
         finally:
             job.scope = None
             self._active.discard(job)
-            self._wake.set()
+            self._rounds.wake()
         await self._done(job, _cut_off(job) if event is None else event)
 
 

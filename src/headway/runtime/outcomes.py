@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -23,12 +23,19 @@ if TYPE_CHECKING:
 Submit = Callable[[object], "Job[Message]"]
 
 
+async def _always() -> None:
+    return
+
+
 class _Window:
     """What feeder and reader share; it does not know the reader, so that dropping the reader ends the work."""
 
-    def __init__(self, size: int, *, ordered: bool, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, size: int, *, ordered: bool, ended: Callable[[], None], room: Callable[[], Awaitable[None]]
+    ) -> None:
         self.size = size
         self.at_end = ended
+        self.room = room
         self.ordered = ordered
         self.jobs: deque[Job[Message]] = deque()
         self.pending: set[Job[Message]] = set()
@@ -49,7 +56,7 @@ class _Window:
         if self.ordered:
             self.jobs.append(job)
         self.pending.add(job)
-        job.add_done_callback(lambda outcome: self.took(job, outcome))
+        job.add_done_callback(_Seat(self, job))
 
     def took(self, job: Job[Message], outcome: Outcome[Message]) -> None:
         self.pending.discard(job)
@@ -74,6 +81,19 @@ class _Window:
         self.notify()
 
 
+class _Seat:
+    """A job's place in a window; a million may be taken, so it is small."""
+
+    __slots__ = ("_job", "_window")
+
+    def __init__(self, window: _Window, job: Job[Message]) -> None:
+        self._window = window
+        self._job = job
+
+    def __call__(self, outcome: Outcome[Message]) -> None:
+        self._window.took(self._job, outcome)
+
+
 class Outcomes(AsyncIterator["Outcome[Message]"]):
     """The outcomes of many requests, as they end or in input order. A failed job is an outcome, not an
     exception; only an exception of the input itself is raised, after the outcomes that came before it.
@@ -91,9 +111,10 @@ class Outcomes(AsyncIterator["Outcome[Message]"]):
         window: int,
         ordered: bool,
         ended: Callable[[], None] = lambda: None,
+        room: Callable[[], Awaitable[None]] = _always,
     ) -> None:
-        """``ended`` is called when the input has been read to its end."""
-        self._window = _Window(window, ordered=ordered, ended=ended)
+        """``ended`` is called when the input has been read to its end; ``room`` waits until it may be read on."""
+        self._window = _Window(window, ordered=ordered, ended=ended, room=room)
         group.start_soon(_feed, requests, submit, self._window, name="headway map")
 
     def __aiter__(self) -> Self:
@@ -163,5 +184,6 @@ async def _feed(requests: Iterable[object] | AsyncIterable[object], submit: Subm
 
 
 async def _room(window: _Window) -> None:
+    await window.room()
     while window.held >= window.size:
         await window.wait()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from headway.core.alert import Alert
-from headway.core.events import JobEvent
+from headway.core.events import JobEvent, Repaired
 from headway.core.job import JobRecord, advance
 from headway.core.outcome import Ending, ending_of
 from headway.errors import JournalError
@@ -63,14 +63,26 @@ class Recorder:
         record = advance(job.record, event)
         ending = ending_of(record, event)
         if self._journal is not None and durable and job.guest is None:
-            try:
-                self._journal.append(record, event, ending)
-            except JournalError as error:
-                if not self._failed:
-                    log.error("the journal has failed: %s", error)  # noqa: TRY400 - the text says it all
-                self._failed = True
+            self._append(record, event, ending)
         self._publish(job, record, event)
         return ending
+
+    def keep_amendment(self, job: Job[Message]) -> None:
+        """Have the journal keep what was made of a job's request, which it has perhaps not heard of."""
+        amendment = job.record.amendment
+        if self._journal is None or amendment.params is None:
+            return
+        event = Repaired(job.record.submitted, amendment.params, amendment.changes)
+        self._append(job.record, event, None)
+
+    def _append(self, record: JobRecord, event: JobEvent, ending: Ending | None) -> None:
+        assert self._journal is not None
+        try:
+            self._journal.append(record, event, ending)
+        except JournalError as error:
+            if not self._failed:
+                log.error("the journal has failed: %s", error)  # noqa: TRY400 - the text says it all
+            self._failed = True
 
     def _publish(self, job: Job[Message], record: JobRecord, event: JobEvent) -> None:
         job.record = record

@@ -34,6 +34,8 @@ class Terms:
     """Places a breakpoint for the prompt cache where the jobs it knows begin to differ."""
     dedupe: bool = False
     """Send it only if no identical request is, and share that one's answer."""
+    stays: bool = False
+    """What was sent already is waited for; instead of being sent again it ends resumably."""
 
 
 USUAL: Final = Terms()

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import AsyncIterable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
+from headway.collecting import map_window
 from headway.scheduler import Scheduler as AsyncScheduler
-from headway.scheduler import map_window
 from headway.sync.job import Job
 from headway.sync.lifecycle import Lifecycle
 from headway.sync.outcomes import Outcomes, input_of

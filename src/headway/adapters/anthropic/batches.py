@@ -1,25 +1,24 @@
 """The Message Batches API through any ``AsyncAnthropic``: each call once, at the endpoint's pace, with our failures.
 
-The body of a creation is written in a thread and the results are read line by line: the SDK (2.12) would hold up
-the event loop for more than a second with 100,000 requests, and its decoder ends at the first line that is no JSON.
-Results are asked for below the client's own base URL: ``results_url`` may name another host than the gateway that
-the key is for.
+The body of a creation is written in a thread, some requests at a time, and the results are read line by line: the
+SDK (2.12) would hold up the event loop for more than a second with 100,000 requests, and its decoder ends at the
+first line that is no JSON. Results are asked for below the client's own base URL: ``results_url`` may name another
+host than the gateway that the key is for.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args
 
 import httpx2
-from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 from headway.adapters.anthropic.answer import read_answer
 from headway.adapters.anthropic.arguments import item_of
+from headway.adapters.anthropic.batch_body import UnwritableError, body_of
 from headway.adapters.anthropic.batch_lines import CutOffError, lines_of, result_of
 from headway.adapters.anthropic.endpoints import EndpointPace
 from headway.adapters.anthropic.failures import rejected, rejection_of
@@ -62,20 +61,19 @@ class AnthropicBatches:
         """A request as an item of a batch."""
         return item_of(custom_id, request)
 
-    async def create_batch(self, items: Sequence[BatchItem]) -> BatchInfo:
+    async def create_batch(self, items: Sequence[BatchItem] | AsyncIterable[BatchItem]) -> BatchInfo:
         """Create a batch. Raises ValueError when the items' headers differ."""
-        headers = dict(items[0].headers) if items else {}
-        if any(dict(item.headers) != headers for item in items):
-            raise ValueError(
-                "the items of a batch must agree on their headers; put the others in another batch"
-            )
-        doing = f"creating a batch of {len(items):,} requests"
+        try:
+            body = await body_of(items)
+        except UnwritableError as error:
+            raise BatchCallError(rejection_of(error).failure, "creating a batch") from None
+        doing = f"creating a batch of {body.requests:,} requests"
 
         async def send() -> MessageBatch:
             from anthropic.types.messages import MessageBatch
 
-            body = await to_thread.run_sync(_body, items)
-            options: Any = {"headers": {"content-type": "application/json", **headers}}
+            given = {"content-type": "application/json", "content-length": str(body.size), **body.headers}
+            options: Any = {"headers": given}
             return await self._client.post(PATH, content=body, cast_to=MessageBatch, options=options)
 
         return _info(await self._call("POST", doing, send), doing)
@@ -189,20 +187,6 @@ async def _chunks(response: httpx2.Response) -> AsyncGenerator[bytes]:
     async for chunk in response.aiter_bytes():
         yield chunk
         await checkpoint()  # a body that is there already makes nobody wait
-
-
-def _body(items: Sequence[BatchItem]) -> bytes:
-    """The body of a creation: item by item, so that other threads get their turn."""
-    parts = [_json(index, item) for index, item in enumerate(items)]
-    return b'{"requests":[' + b",".join(parts) + b"]}"
-
-
-def _json(index: int, item: BatchItem) -> bytes:
-    fields = {"custom_id": item.custom_id, "params": item.params}
-    try:
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"requests.{index} ({item.custom_id}) is not JSON: {type(error).__name__}") from None
 
 
 def _data(page: object, doing: str) -> list[object]:

@@ -9,6 +9,8 @@ from headway.adapters.sqlite.rows import RowError, Text, checksum, storable, tex
 from headway.errors import JournalError
 from headway.ports import BatchEntry, BatchPlace, Stray
 
+SOME = 200
+"""Jobs read together."""
 _COLUMNS = "batches.id, token, requests, name, newest, intended, batches.checksum"
 
 
@@ -89,6 +91,23 @@ def open_batches(connection: sqlite3.Connection) -> list[BatchEntry]:
         " WHERE EXISTS (SELECT 1 FROM batch_items WHERE batch = batches.id) ORDER BY id"
     )
     return [_entry(row) for row in rows]
+
+
+def waiting(connection: sqlite3.Connection, after: int) -> tuple[int, list[str]]:
+    """The keys of some jobs with numbers above ``after`` that wait for a batch, and the last number."""
+    rows = connection.execute(
+        "SELECT job, key FROM batch_items JOIN jobs ON jobs.id = job WHERE job > ? ORDER BY job LIMIT ?",
+        (after, SOME),
+    ).fetchall()
+    return (rows[-1][0] if rows else after), [text_of(key) for _, key in rows]
+
+
+def jobs_in_batches(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many jobs wait for each batch, by its id (empty: nobody knows whether it was created)."""
+    rows = connection.execute(
+        "SELECT coalesce(name, ''), count(*) FROM batch_items JOIN batches ON batches.id = batch GROUP BY 1"
+    )
+    return {text_of(bytes(name)): count for name, count in rows}
 
 
 def keep_strays(connection: sqlite3.Connection, strays: Sequence[Stray]) -> None:

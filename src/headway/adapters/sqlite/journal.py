@@ -37,7 +37,7 @@ class SQLiteJournal:
         self.path = Path(path)
         self.recovered = 0
         """Jobs that were in flight when the last process died."""
-        self.batches = SQLiteLedger(self._in_open_writer)
+        self.batches = SQLiteLedger(self._in_open_writer, self.path)
         """Which jobs are in which message batch."""
         self._writer: Writer | None = None
 

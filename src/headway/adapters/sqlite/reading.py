@@ -31,6 +31,10 @@ _KNOWN: Final = (
     "SELECT key, hash, state, sends, maybe_billed, progress.checksum"
     " FROM jobs JOIN progress USING (id) WHERE key IN (KEYS)"
 )
+_REQUESTS: Final = (
+    "SELECT key, hash, priority, tenant, request, jobs.checksum, amendment, amendments.checksum"
+    " FROM jobs LEFT JOIN amendments USING (id) WHERE key IN (KEYS)"
+)
 
 
 def ending_of_job(connection: sqlite3.Connection, job: int) -> Ending:
@@ -149,6 +153,21 @@ def known(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Know
             raise RowError("a job's state that does not agree with its checksum")
         found[text_of(key)] = Known(state_of(state), digest, maybe_billed)
     return {key: found[key] for key in keys if key in found}
+
+
+def requests(connection: sqlite3.Connection, keys: Sequence[str]) -> list[tuple[Request, Amendment | None]]:
+    """The requests of these jobs, and what was made of each since. Raises `RowError` if one is not there."""
+    wanted = [storable(key) for key in keys]
+    rows = connection.execute(_REQUESTS.replace("KEYS", ",".join("?" * len(wanted))), wanted)
+    found: dict[str, tuple[Request, Amendment | None]] = {}
+    for *columns, check, amendment, amended in rows:
+        if checksum(*columns) != check:
+            raise RowError("a job that does not agree with its checksum")
+        kept = None if amendment is None else amendment_of_columns(amendment, amended)
+        found[text_of(columns[0])] = request_of(columns[4]), kept
+    if any(key not in found for key in keys):
+        raise RowError("some jobs cannot be found")
+    return [found[key] for key in keys]
 
 
 def counts(connection: sqlite3.Connection) -> dict[JobState, int]:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from headway.adapters.sqlite import reading
+from headway.adapters.sqlite import batches, reading
 from headway.adapters.sqlite.fault import fault_of
 from headway.adapters.sqlite.rows import RowError, ending_of_columns, storable, text_of
 from headway.adapters.sqlite.schema import APPLICATION, connect
 from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.errors import JournalError
+from headway.ports import Stray
 
 T = TypeVar("T")
 CHUNK: Final = 500
@@ -88,6 +89,21 @@ class JournalView:
             ).fetchone()
         )
         return None if row is None else self._try(lambda: ending_of_columns(*row))
+
+    def strays(self) -> list[Stray]:
+        """Results of message batches that belong to no job, oldest first."""
+        return self._try(lambda: batches.strays(self._connection)) if self._keeps_batches() else []
+
+    def waiting(self) -> dict[str, int]:
+        """How many jobs wait for each message batch, by its id; empty: nobody knows whether it was created."""
+        return self._try(lambda: batches.jobs_in_batches(self._connection)) if self._keeps_batches() else {}
+
+    def _keeps_batches(self) -> bool:
+        """Not those of older versions that nobody has opened since."""
+        names = self._try(
+            lambda: self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'strays'").fetchone()
+        )
+        return names is not None
 
     def _pages(self, place: str, states: Collection[JobState]) -> Iterator[Ending]:
         wanted = [state.value for state in states]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Final, TypeVar
 
 import anyio
@@ -30,8 +30,9 @@ class BatchCalls:
         self.transport = transport
         self._policy = policy
 
-    async def create(self, items: Sequence[BatchItem], batch: OpenBatch) -> BatchInfo:
-        """Create a batch. A failure that leaves open whether it exists is raised at once."""
+    async def create(self, items: AsyncIterable[BatchItem], batch: OpenBatch) -> BatchInfo:
+        """Create a batch. The items are read anew for each try. A failure that leaves open whether it exists is
+        raised at once; so is the `JournalError` of the items."""
         history: list[Attempt] = []
         while True:
             started = loop_time()

@@ -11,6 +11,7 @@ from headway.core.events import JobEvent
 from headway.core.failure import Failure
 from headway.core.retry import RetryPolicy
 from headway.ports import BatchLedger, BatchTransport
+from headway.runtime.batches.archive import Archive
 from headway.runtime.batches.results import Concluder
 from headway.runtime.handle import Job
 from headway.runtime.recorder import Recorder
@@ -44,6 +45,7 @@ class LaneParts:
 
     transport: BatchTransport
     ledger: BatchLedger
+    archive: Archive
     concluder: Concluder
     recorder: Recorder
     retry: RetryPolicy

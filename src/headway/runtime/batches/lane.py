@@ -18,9 +18,10 @@ from headway.core.error_kind import ErrorKind
 from headway.core.events import Batched, Expired, RetryScheduled
 from headway.core.failure import Failure, failure_of
 from headway.core.lane import Lane
-from headway.errors import BatchCallError
+from headway.errors import BatchCallError, JournalError
 from headway.ports import BatchPlace
 from headway.preflight.batch import sendable_bytes
+from headway.runtime.batches.archive import AT_ONCE
 from headway.runtime.batches.calls import BatchCalls
 from headway.runtime.batches.collector import Collector
 from headway.runtime.batches.departures import Departures
@@ -32,6 +33,7 @@ from headway.runtime.batches.open_batch import OpenBatch
 from headway.runtime.batches.results import ResultReader
 from headway.runtime.clock import loop_time
 from headway.runtime.handle import Job
+from headway.runtime.rounds import Rounds
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -55,8 +57,11 @@ class BatchLane:
         self._house = house
         self._calls = calls = BatchCalls(parts.transport, parts.retry)
         self._money = BatchMoney(parts.till)
-        maker = BatchMaker(calls, parts.ledger, self._money, parts.recorder, self._names)
-        self.reader = ResultReader(calls, parts.ledger, parts.concluder, self._money)
+        archive = self._archive = parts.archive
+        maker = BatchMaker(
+            calls, parts.ledger, self._money, parts.recorder, archive, parts.before_turn, self._names
+        )
+        self.reader = ResultReader(calls, parts.ledger, parts.concluder, self._money, archive)
         self._life = BatchLife(
             calls, parts.ledger, maker, self.reader, parts.batching.quiet, self, house.halt
         )
@@ -67,7 +72,9 @@ class BatchLane:
         self._starting: list[tuple[OpenBatch, Division]] = []
         self._group: anyio.abc.TaskGroup | None = None
         self._hurried = False
-        self._wake = anyio.Event()
+        self._rounds = Rounds(self._round)
+        self.run = self._rounds.run
+        """Makes batches, and looks after them, until cancelled."""
 
     def __len__(self) -> int:
         return len(self._collector) + len(self._money.short)
@@ -79,9 +86,11 @@ class BatchLane:
         item = self._parts.transport.item("", job.record.sending)
         placed = 0 if job.terms.placer is None else BREAKPOINT
         size = sendable_bytes({"custom_id": "", "params": item.params}) + ROOM + placed
-        self._collector.put(job, item.headers, size, loop_time())
+        self._money.appraise(job, item.headers, size)
         self._set_departure(job, 1)
-        self._wake.set()
+        self._archive.put_away(job)
+        self._collector.put(job, item.headers, size, loop_time())
+        self._rounds.wake()
 
     def rejoin(self, job: Job[Message], place: BatchPlace) -> None:
         """A job that an earlier process had put into a batch."""
@@ -92,22 +101,20 @@ class BatchLane:
         self._parts.recorder.note(job, Batched(loop_time(), rejoined=True), durable=False)
         batch.add(place.position, job)
         batch.last_rescue = max(batch.last_rescue, self._set_departure(job, place.batch.requests))
+        self._archive.put_away(job, known=True)
 
     def wake(self, *, ended: bool = False) -> None:
         """Look again: perhaps no more jobs are on their way in, or a batch was created or read. ``ended``: the
         input has; what is here need not wait for more."""
         self._hurried = self._hurried or ended
-        self._wake.set()
+        self._rounds.wake()
 
     # Jobs go.
 
     def discard(self, job: Job[Message]) -> bool:
         """Take out a job that waits to be put into a batch; false if it does not."""
         self._departures.forget(job)
-        if job in self._money.short:
-            del self._money.short[job]
-            return True
-        return self._collector.discard(job)
+        return self._money.forget(job) or self._collector.discard(job)
 
     def abandon(self, job: Job[Message]) -> bool:
         """Its result is not wanted any more; false if it is in no batch. A batch that nobody wants is cancelled."""
@@ -120,12 +127,14 @@ class BatchLane:
 
     def withdraw(self, unwanted: Callable[[Job[Message]], bool]) -> list[Job[Message]]:
         """Take out the jobs that ``unwanted`` names and that are in no batch yet."""
-        return self._collector.withdraw(unwanted)
+        taken = [job for job in self._money.short if unwanted(job)] + self._collector.withdraw(unwanted)
+        for job in taken:
+            self._money.forget(job)
+        return taken
 
     def clear(self) -> list[Job[Message]]:
         """We stop: take out all jobs. Their batches go on, and a journal knows who is in them."""
-        jobs = [*self._collector.withdraw(lambda job: True), *self._money.short]
-        self._money.short.clear()
+        jobs = [*self._collector.withdraw(lambda job: True), *self._money.clear()]
         for batch in list(self.batches.values()):
             jobs += self._leave(batch)
         return jobs
@@ -140,24 +149,15 @@ class BatchLane:
     async def settled(self) -> None:
         """Wait until no batch is being created (to be cut off leaves open whether it exists) or read."""
         while any(batch.creating or batch.reading for batch in self.batches.values()):
-            await self._wake.wait()
+            await self._rounds.news.wait()
 
     # Batches.
 
-    async def run(self) -> None:
-        """Make batches, and look after them, until cancelled."""
-        async with anyio.create_task_group() as group:
-            self._group = group
-            while True:
-                self._wake = anyio.Event()
-                with anyio.CancelScope(deadline=self._round(group)):
-                    await self._wake.wait()
-
     def _round(self, group: anyio.abc.TaskGroup) -> float:
         """Start what is due; returns when to look again."""
-        now = loop_time()
-        for job in self._departures.take(now):
-            self._depart(job, now)
+        self._group, now = group, loop_time()
+        if leaving := [job for job in self._departures.take(now) if self._depart(job, now)]:
+            group.start_soon(self._return, leaving)
         ended = self._hurried and not self._house.coming()
         for jobs in self._collector.take(now, hurried=ended):
             self._board(jobs)
@@ -173,28 +173,27 @@ class BatchLane:
 
     def reconsider(self) -> None:
         """There may be money for those that had to wait for it."""
-        short, self._money.short = self._money.short, {}
-        for job in short:
-            self._house.requeue(job)
+        for job, parcel in self._money.affordable():
+            self._collector.put(job, parcel.headers, parcel.size, loop_time())
+            self._rounds.wake()
 
     def _board(self, jobs: list[Job[Message]]) -> None:
         batch = OpenBatch.of(jobs)
         for job in jobs:
-            self._parts.before_turn(job)
             batch.last_rescue = max(batch.last_rescue, self._set_departure(job, len(jobs)))
         self._open(batch, Division())
 
     def _open(self, batch: OpenBatch, division: Division) -> None:
         self.batches[batch.entry.token] = batch
         self._starting.append((batch, division))
-        self._wake.set()
+        self._rounds.wake()
 
     async def _look_after(self, batch: OpenBatch, division: Division) -> None:
         try:
             await self._life.live(batch, division)
         finally:
             del self.batches[batch.entry.token]
-            self._wake.set()
+            self._rounds.wake()
         self.reconsider()
         self._house.heard()
         if batch.members:  # they came while it was given up
@@ -208,17 +207,17 @@ class BatchLane:
             batch.drop(job)
             other.add(position, job)
 
-    def _depart(self, job: Job[Message], now: float) -> None:
-        """A job's time in this lane is over: its deadline has passed, or it has to go live to meet it."""
+    def _depart(self, job: Job[Message], now: float) -> bool:
+        """A job's time in this lane is over: its deadline has passed, or it has to go live to meet it (true)."""
         batch, deadline = job.batch, job.record.deadline
-        if deadline is None or (batch is None and not self._collector.discard(job)):
-            return
+        if deadline is None or (batch is None and not self.discard(job)):
+            return False
         if job.terms.lane is not Lane.AUTO:
             sent = self.abandon(job)
             self._house.finish(job, Expired(now, failure_of(ErrorKind.DEADLINE, PASSED), sent))
         elif batch is None:
             job.lane = Lane.LIVE
-            self._house.requeue(job)
+            return True
         elif job.lane is Lane.BATCH and self._may_cancel(batch, now):
             job.lane = Lane.LIVE
             self._departures.set(job, (now + deadline) / 2)
@@ -228,8 +227,21 @@ class BatchLane:
             self._parts.recorder.note(
                 job, RetryScheduled(now, failure_of(ErrorKind.ATTEMPT_TIMEOUT, NEAR), now)
             )
-            job.entry.not_before = 0.0
-            self._house.requeue(job)
+            return True
+        return False
+
+    async def _return(self, jobs: list[Job[Message]]) -> None:
+        """Jobs go to the live lane, whole."""
+        for start in range(0, len(jobs), AT_ONCE):
+            some = jobs[start : start + AT_ONCE]
+            try:
+                await self._archive.fetch(some)
+            except JournalError as error:
+                self._house.halt(failure_of(ErrorKind.JOURNAL, str(error)))
+            for job in some:
+                if not job.done():
+                    job.entry.not_before = 0.0
+                    self._house.requeue(job)
 
     def _may_cancel(self, batch: OpenBatch, now: float) -> bool:
         """Have the API cancel a batch that all jobs have to leave: what is done by then is theirs."""

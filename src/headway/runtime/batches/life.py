@@ -16,7 +16,7 @@ from headway.ports import BatchLedger, Rejection
 from headway.runtime.batches.calls import BatchCalls, jitter
 from headway.runtime.batches.maker import BatchMaker, Division, RefusedError
 from headway.runtime.batches.open_batch import OpenBatch
-from headway.runtime.batches.results import AT_ONCE, ResultReader
+from headway.runtime.batches.results import ResultReader
 from headway.runtime.clock import loop_time
 from headway.runtime.fault import internal
 
@@ -103,6 +103,7 @@ class BatchLife:
         while batch.members:
             info = await self._calls.look(name)
             if info.status == "ended":
+                batch.total = info.total
                 return True
             now = loop_time()
             batch.look_at = now + next_look(now - batch.since, jitter())
@@ -144,9 +145,5 @@ class BatchLife:
             self._lane.park(batch, failure)
 
     async def _fail(self, batch: OpenBatch, failure: Failure) -> None:
-        """It brings nothing for its jobs: each is retried or ends as its own policy says."""
-        jobs = [job for job in list(batch.members.values()) if batch.drop(job)]
-        for start in range(0, len(jobs), AT_ONCE):
-            async with anyio.create_task_group() as group:
-                for job in jobs[start : start + AT_ONCE]:
-                    group.start_soon(self._reader.fail, job, Rejection(failure))
+        """It brings nothing for its jobs."""
+        await self._reader.fail(batch, list(batch.members.values()), Rejection(failure))

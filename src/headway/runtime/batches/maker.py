@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,8 @@ from headway.core.error_kind import Scope
 from headway.core.events import Batched
 from headway.core.failure import Failure
 from headway.errors import BatchCallError
-from headway.ports import BatchLedger
+from headway.ports import BatchLedger, BatchTransport
+from headway.runtime.batches.archive import AT_ONCE, Archive
 from headway.runtime.batches.calls import BatchCalls
 from headway.runtime.batches.money import BatchMoney
 from headway.runtime.batches.open_batch import OpenBatch
@@ -52,12 +53,16 @@ class BatchMaker:
         ledger: BatchLedger,
         money: BatchMoney,
         recorder: Recorder,
+        archive: Archive,
+        place_cache: Callable[[Job[Message]], None],
         known: Callable[[], Iterable[str]],
     ) -> None:
         self._calls = calls
         self._ledger = ledger
         self._money = money
         self._recorder = recorder
+        self._archive = archive
+        self._place_cache = place_cache
         self._search = BatchSearch(calls, known)
         self._one = anyio.Lock()
 
@@ -67,12 +72,12 @@ class BatchMaker:
         `JournalError`."""
         try:
             async with self._one:
+                await self._place(batch)
                 await self._money.reserve(batch)
                 if not batch.members:
                     return False
                 await self._intend(batch)
-                items = [self._item(batch, position, job) for position, job in enumerate(batch.sent)]
-                info = await self._calls.create(items, batch)
+                info = await self._calls.create(Items(batch, self._archive, self._calls.transport), batch)
         except BatchCallError as error:
             if not error.failure.row.maybe_billed:
                 await self._ledger.forget_batch(batch.entry.token)
@@ -81,6 +86,18 @@ class BatchMaker:
             return await self.recover(batch)
         await self._name(batch, info.id)
         return True
+
+    async def _place(self, batch: OpenBatch) -> None:
+        """Breakpoints for the cache where jobs want that, now that those around them are known."""
+        jobs = [job for job in batch.members.values() if job.terms.placer is not None]
+        for start in range(0, len(jobs), AT_ONCE):
+            some = jobs[start : start + AT_ONCE]
+            await self._archive.fetch(some)
+            for job in some:
+                if job.batch is batch:
+                    self._place_cache(job)
+                    self._money.reappraise(job)
+                    self._archive.put_away(job)
 
     async def recover(self, batch: OpenBatch) -> bool:
         """Find a batch whose creation brought no answer; false: it is nowhere, and forgotten."""
@@ -105,14 +122,28 @@ class BatchMaker:
                 self._recorder.note(job, Batched(loop_time()), durable=False)
         await self._ledger.intend_batch(batch.entry, [job.key for job in batch.sent])
 
-    def _item(self, batch: OpenBatch, position: int, job: Job[Message]) -> BatchItem:
-        place = Place(batch.entry.token, position)
-        return self._calls.transport.item(custom_id(place, job.key), job.record.sending)
-
     async def _name(self, batch: OpenBatch, batch_id: str) -> None:
         batch.entry = replace(batch.entry, batch_id=batch_id)
         with anyio.CancelScope(shield=True):
             await self._ledger.note_batch(batch.entry.token, batch_id)
+        batch.sent = []  # some of them have ended
+
+
+class Items:
+    """What a batch is to be made of, read as it is written down: some at a time, anew each time."""
+
+    def __init__(self, batch: OpenBatch, archive: Archive, transport: BatchTransport) -> None:
+        self._jobs = batch.sent
+        self._token = batch.entry.token
+        self._archive = archive
+        self._transport = transport
+
+    async def __aiter__(self) -> AsyncIterator[BatchItem]:
+        for start in range(0, len(self._jobs), AT_ONCE):
+            jobs = self._jobs[start : start + AT_ONCE]
+            requests = await self._archive.requests(jobs)
+            for position, (job, request) in enumerate(zip(jobs, requests, strict=True), start):
+                yield self._transport.item(custom_id(Place(self._token, position), job.key), request)
 
 
 class Division:

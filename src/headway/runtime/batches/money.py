@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from headway.core.budget import Refusal
 from headway.core.limits import LimitReport
@@ -12,11 +13,21 @@ from headway.ports import Grant
 from headway.runtime.batches.free_grant import FREE
 from headway.runtime.batches.open_batch import OpenBatch
 from headway.runtime.handle import Job
-from headway.runtime.purse import Purse
+from headway.runtime.purse import Purse, unpriced
 from headway.runtime.till import Till
 
 if TYPE_CHECKING:
     from anthropic.types import Message
+
+
+class Parcel(NamedTuple):
+    """A job's item, while it is not known whether there is money for it."""
+
+    most: float
+    """USD that its answer costs at most."""
+    headers: Mapping[str, str]
+    size: int
+    """Bytes."""
 
 
 class BatchMoney:
@@ -24,9 +35,56 @@ class BatchMoney:
 
     def __init__(self, till: Till | None) -> None:
         self._till = till
+        self._parcels: dict[Job[Message], Parcel] = {}
         self._holds: dict[Job[Message], Hold] = {}
         self.short: dict[Job[Message], None] = {}
         """Jobs that wait until there is money for them."""
+
+    def appraise(self, job: Job[Message], headers: Mapping[str, str], size: int) -> None:
+        """A job is to be put into a batch. Raises `RequestError` where a cap cannot hold it: no price is known."""
+        if self._till is None:
+            return
+        request = job.record.sending
+        most = self._till.purse.worst(request, "batch")
+        if most is None:
+            raise unpriced(request.model)
+        self._parcels[job] = Parcel(most, headers, size)
+
+    def reappraise(self, job: Job[Message]) -> None:
+        """Its request was changed a little since: what is to be cached costs more to write."""
+        if (parcel := self._parcels.get(job)) is not None:
+            self.appraise(job, parcel.headers, parcel.size)
+
+    def forget(self, job: Job[Message]) -> bool:
+        """It is not to be put into a batch any more; true if it waited for money."""
+        self._parcels.pop(job, None)
+        return self.short.pop(job, job) is None
+
+    def clear(self) -> list[Job[Message]]:
+        """Take out the jobs that wait for money."""
+        short, self.short = list(self.short), {}
+        self._parcels.clear()
+        return short
+
+    def affordable(self) -> list[tuple[Job[Message], Parcel]]:
+        """Those that there is money for now, to be put into batches; when nothing is reserved that could make room
+        for the others, the run stops."""
+        found: list[tuple[Job[Message], Parcel]] = []
+        if self._till is None or not self.short:
+            return found
+        purse, needed = self._till.purse, 0.0
+        left = purse.status().left
+        for job in self.short:
+            parcel = self._parcels[job]
+            needed += parcel.most
+            if needed > left:
+                break
+            found.append((job, parcel))
+        for job, _ in found:
+            del self.short[job]
+        if not found and not purse.open_holds:
+            self._till.stop(needed)
+        return found
 
     async def reserve(self, batch: OpenBatch) -> None:
         """Reserve for every job of a batch that is to be created. Those there is no money for leave it; when
@@ -37,7 +95,7 @@ class BatchMoney:
         for job in list(batch.members.values()):
             if job in self._holds:  # of a batch that was refused
                 continue
-            most = purse.worst(job.record.sending, "batch") or 0.0
+            most = self._parcels[job].most
             hold = None if needed else await purse.take(most)
             if hold is None:
                 needed = needed or most
@@ -45,6 +103,7 @@ class BatchMoney:
                     self.short[job] = None
             elif job.batch is batch:
                 self._holds[job] = hold
+                del self._parcels[job]
             else:  # it went away meanwhile
                 hold.release()
         if needed and not purse.open_holds:

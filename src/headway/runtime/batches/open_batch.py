@@ -31,6 +31,8 @@ class OpenBatch:
         """No more jobs will come. (After a crash they come back one after the other.)"""
         self.sent: list[Job[Message]] = []
         """Those whose requests are in it, in their order; while it is being created."""
+        self.total = 0
+        """Requests that it has, by the API's count, once it has ended."""
         self.creating = False
         """The request that creates it is under way: not to be cut off."""
         self.reading = False
@@ -48,7 +50,6 @@ class OpenBatch:
         self.look_at = 0.0
         """When to look at it again (loop time)."""
         self.news = anyio.Event()
-        self._places: dict[Job[Message], int] = {}
 
     @classmethod
     def of(cls, jobs: Sequence[Job[Message]]) -> OpenBatch:
@@ -71,8 +72,7 @@ class OpenBatch:
     def add(self, position: int, job: Job[Message]) -> None:
         """A job that waits for the result at this place."""
         self.members[position] = job
-        self._places[job] = position
-        job.batch = self
+        job.batch, job.place = self, position
         self.joined += 1
         self.latest = loop_time()
         self.notify()
@@ -81,17 +81,16 @@ class OpenBatch:
         """It is about to be created of the jobs that still wait: their places are counted anew."""
         self.sent = [job for _, job in sorted(self.members.items())]
         self.members = dict(enumerate(self.sent))
-        self._places = {job: position for position, job in self.members.items()}
+        for position, job in self.members.items():
+            job.place = position
         self.joined = len(self.sent)
 
     def drop(self, job: Job[Message]) -> bool:
         """It does not wait any more; false if it did not."""
-        position = self._places.pop(job, None)
-        if position is None:
+        if job.batch is not self:
             return False
-        del self.members[position]
-        if job.batch is self:
-            job.batch = None
+        del self.members[job.place]
+        job.batch = None
         return True
 
     def notify(self) -> None:
