@@ -131,7 +131,7 @@ class Lifecycle:
                 running.engine.sweep()
                 with anyio.CancelScope(shield=True):
                     if running.purse is not None:
-                        await running.purse.close()
+                        await running.purse.note()
                     if self._parts.journal is not None:
                         await self._parts.journal.aclose()
                     await running.transport.aclose()

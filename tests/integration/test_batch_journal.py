@@ -11,25 +11,32 @@ from pathlib import Path
 import anyio
 import pytest
 
-from batch_rig import LOST, MINUTES, Account, BatchingTransport
+from batch_rig import LOST, MINUTES, Account, BatchingTransport, failure
 from headway import (
     Batching,
+    FollowUp,
     JobState,
     JournalError,
     Lane,
     Limits,
     Outcome,
     RepairPolicy,
+    Request,
     Scheduler,
+    SpendCap,
     SQLiteJournal,
 )
 from headway.core.batch_info import BatchResult
+from headway.core.catalog import BUILT_IN
 from headway.core.stored_params import StoredParams
+from headway.core.usage import Usage
+from headway.core.worst_case import worst_cost
 from headway.ports import Stray
 from headway.runtime import intake
 from headway.testing.clock import VirtualLoop, virtual_loop
 
 pytestmark = pytest.mark.anyio
+MODEL = "claude-sonnet-5-5"
 TEXTS = [f"text {n}" for n in range(7)]
 
 
@@ -45,7 +52,7 @@ class Steady(SQLiteJournal):
         super().__init__(path)
         for name in ("intend_batch", "note_batch", "end_batch", "forget_batch", "keep_strays", "requests"):
             setattr(self.batches, name, self._wrapped(name, getattr(self.batches, name)))
-        for name in ("write", "admit"):
+        for name in ("write", "admit", "get_meta", "set_meta"):
             setattr(self, name, self._wrapped(name, getattr(self, name)))
 
     def _wrapped(self, name: str, call: Callable[..., Awaitable[object]]) -> Callable[..., object]:
@@ -106,12 +113,12 @@ def scheduler(account: Account, journal: object, **options: object) -> Scheduler
     )
 
 
-async def first_life(account: Account, journal: Dying) -> list[Outcome]:
+async def first_life(account: Account, journal: Dying, **options: object) -> list[Outcome]:
     outcomes: list[Outcome] = []
     async with anyio.create_task_group() as group:
 
         async def live() -> None:
-            async with scheduler(account, journal) as s:
+            async with scheduler(account, journal, **options) as s:
                 async for outcome in s.map(TEXTS, lane="batch"):
                     outcomes.append(outcome)
 
@@ -288,3 +295,71 @@ async def test_a_long_input_waits_for_the_journal(tmp_path: Path, monkeypatch: p
 
         found = [outcome.state async for outcome in s.map(texts(), lane="batch")]
     assert (found, max(waiting)) == ([JobState.SUCCEEDED] * 30, 4), "no more of it is read before"
+
+
+async def test_identical_requests_are_one_item_and_share_its_answer(tmp_path: Path) -> None:
+    account, path = Account(), tmp_path / "a.journal"
+    account.fate = lambda text, batch: "expired" if (text, batch) == ("text 1", 1) else "succeeded"
+    texts = ["text 0", "text 1", "text 0", "text 1", "text 0"]
+    async with scheduler(account, Steady(path)) as s:
+        jobs = [s.submit(text, lane="batch", dedupe=True) for text in texts]
+        await anyio.sleep(MINUTES)
+        assert [batch.texts for batch in account.batches] == [["text 0", "text 1"]]
+        jobs[0].cancel()  # the others want its answer all the same
+        outcomes = [await job.outcome() for job in jobs]
+    assert [o.state for o in outcomes] == [JobState.CANCELLED] + [JobState.SUCCEEDED] * 4
+    assert Counter(account.billed()) == {"text 0": 2, "text 1": 1}, "the first text 0 was under way"
+    sent = [o for o in outcomes[1:] if o.copy_of is None]
+    assert [o.lane for o in sent] == [Lane.BATCH] * 2 and sum(o.cost or 0.0 for o in outcomes) > 0
+    assert [o.cost for o in outcomes[1:] if o.copy_of] == [0.0] * 2
+    async with scheduler(account, Steady(path)) as s:  # other names, the same requests
+        again = [
+            await s.submit(text, key=f"again {n}", lane="batch", dedupe=True).outcome()
+            for n, text in enumerate(texts)
+        ]
+    assert {(o.state, o.copy_of is None, o.sends) for o in again} == {(JobState.SUCCEEDED, False, 0)}
+    assert Counter(account.billed()).total() == 3
+
+
+@pytest.mark.parametrize("way", ["killed", "killed before", "stopped"])
+async def test_a_cap_goes_on_with_what_is_under_way(tmp_path: Path, way: str) -> None:
+    """What is in a batch counts at its worst case until its result is there: neither twice nor for ever."""
+    account, path, remains = Account(), tmp_path / "a.journal", tmp_path / "remains.journal"
+    account.price = 10
+    request = Request({"model": MODEL, "max_tokens": 64, "messages": [{"role": "user", "content": TEXTS[0]}]})
+    worst = worst_cost(request, BUILT_IN, "batch")
+    real = BUILT_IN.cost(MODEL, Usage(10, 0), "batch")
+    assert worst is not None and real is not None and real < worst / 20
+    cap = SpendCap(3.5 * worst)
+    if way == "stopped":
+        remains = path
+        async with scheduler(account, Steady(path), spend_cap=cap) as s:
+            jobs = [s.submit(text, lane="batch") for text in TEXTS]
+            await anyio.sleep(MINUTES)
+            await s.stop()
+            assert all([(await job.outcome()).resumable for job in jobs])
+    else:
+        step = "note_batch" if way == "killed" else "intend_batch"
+        await first_life(account, Dying(path, remains, step, 1, after=way == "killed"), spend_cap=cap)
+    async with scheduler(account, Steady(remains), spend_cap=cap) as s:
+        jobs = [s.submit(text, lane="batch") for text in TEXTS]
+        await anyio.sleep(2 * MINUTES)
+        spend = s.status().spend
+        assert spend is not None and spend.reserved == pytest.approx(3 * worst), "those three, once"
+        assert spend.spent == pytest.approx(0, abs=worst / 50), "beside what is written ahead"
+        outcomes = [await job.outcome() for job in jobs]
+        assert [outcome.state for outcome in outcomes] == [JobState.SUCCEEDED] * 7, "it is not used up"
+        spend = s.status().spend
+        assert spend is not None and spend.spent == pytest.approx(7 * real, abs=worst / 50)
+        assert spend.reserved == 0
+    assert Counter(account.billed()) == Counter(TEXTS)
+
+
+async def test_no_batch_takes_what_a_cap_cannot_price(tmp_path: Path) -> None:
+    account = Account(takes=MINUTES)
+    follow_up = FollowUp(fallback_models=("claude-unheard-of",))
+    account.fate = lambda text, batch: failure(404, "not_found_error", "model: gone")
+    async with scheduler(account, Steady(tmp_path / "a.journal"), spend_cap=SpendCap(1.0)) as s:
+        outcome = await s.submit("a", lane="batch", follow_up=follow_up).outcome()
+    assert outcome.state is JobState.FAILED and len(account.batches) == 1
+    assert "the price of 'claude-unheard-of' is not known" in str(outcome.failure)

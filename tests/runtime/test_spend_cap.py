@@ -254,7 +254,7 @@ async def test_a_crash_forgets_nothing_that_was_spent(
     async def nothing(_: object) -> None:
         """The process dies before it can write."""
 
-    monkeypatch.setattr("headway.runtime.purse.Purse.close", nothing)
+    monkeypatch.setattr("headway.runtime.purse.Purse.note", nothing)
     known = 0.0
     for life in range(8):
         async with scheduler(transport, SpendCap(usd), journal=path, retry=RetryPolicy(max_attempts=1)) as s:

@@ -116,6 +116,15 @@ class Spend:
         self.open += 1
         return Hold(self, most)
 
+    def reopen(self, most: int, *, today: bool) -> Hold:
+        """What was counted as spent is reserved again: it turned out to be open. Picodollars; ``today``: it was
+        counted on this day."""
+        self._total -= most
+        self._today -= most if today else 0
+        self._reserved += most
+        self.open += 1
+        return Hold(self, most)
+
     def end(self, hold: Hold, cost: int) -> None:
         """For a `Hold` only: it has ended and cost this."""
         self._reserved -= hold.most

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, cast
 
+import anyio
+
 from headway.core.catalog import Catalog
 from headway.core.faults import RequestError
 from headway.core.price import PricedLane
@@ -23,6 +25,7 @@ from headway.core.usage import NO_USAGE, Usage
 from headway.core.worst_case import is_priced, worst_cost
 from headway.errors import JournalError
 from headway.runtime.clock import wall_time
+from headway.runtime.sent_money import SentMoney
 
 log: Final = logging.getLogger("headway")
 META: Final = "spend"
@@ -59,6 +62,9 @@ class Purse:
         self._book = book
         self._wall = wall or wall_time
         self._spend = Spend(cap, self._today())
+        self.sent = SentMoney(self._spend)
+        """Of it: for requests in message batches."""
+        self._one = anyio.Lock()
         self._written = (0.0, 0.0)
         """What the journal says that run and day cannot exceed, USD."""
 
@@ -70,13 +76,15 @@ class Purse:
         try:
             known = cast("dict[str, Any]", json.loads(text))
             day, total, today = int(known["day"]), float(known["total"]), float(known["today"])
-        except (ValueError, KeyError, TypeError):
+            sent = {str(token): int(most) for token, most in known.get("batches", {}).items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise JournalError("what was spent cannot be read from the journal") from None
         self._spend = Spend(self._spend.cap, day, total=total, today=today)
         self._written = total, today
         self._spend.turn(self._today())
+        self.sent = SentMoney(self._spend, sent, day)
 
-    async def close(self) -> None:
+    async def note(self) -> None:
         """Write the exact sum. If that cannot be, the higher one stays in the journal."""
         try:
             await self._write(0.0)
@@ -106,7 +114,7 @@ class Purse:
         total, today = spend.bounds
         if total > self._written[0] or today > self._written[1]:
             try:
-                await self._write(spend.cap.usd * AHEAD)
+                await self._write(spend.cap.usd * AHEAD, needed=True)
             except BaseException:
                 hold.release()
                 raise
@@ -155,22 +163,24 @@ class Purse:
         if self._spend.day != before:
             self._written = self._written[0], 0.0
 
-    async def _write(self, ahead: float) -> None:
-        """Tell the journal what cannot be exceeded. While it works the figures there never fall: another
-        reservation may count on them already."""
+    async def _write(self, ahead: float, *, needed: bool = False) -> None:
+        """Tell the journal what cannot be exceeded, plus ``ahead``. ``needed``: unless another reservation did so
+        meanwhile."""
         if self._book is None:
             return
-        total, today = self._spend.bounds
-        if ahead:
-            cap = self._spend.cap
-            most = {"run": (cap.usd, math.inf), "day": (math.inf, cap.usd)}[
-                cap.per
-            ]  # nothing beyond it is reserved
-            total = max(total, min(total + ahead, most[0]), self._written[0])
-            today = max(today, min(today + ahead, most[1]), self._written[1])
-        text = json.dumps({"total": total, "day": self._spend.day, "today": today})
-        await self._book.set_meta(META, text)
-        self._written = total, today
+        async with self._one:
+            total, today = self._spend.bounds
+            if needed and total <= self._written[0] and today <= self._written[1]:
+                return
+            if ahead:  # nothing beyond the cap is reserved
+                usd, per = self._spend.cap.usd, self._spend.cap.per
+                total = max(total, min(total + ahead, usd if per == "run" else math.inf))
+                today = max(today, min(today + ahead, usd if per == "day" else math.inf))
+            # What is lowered counts at once: who reserves meanwhile must not rely on the higher sum.
+            self._written = min(self._written[0], total), min(self._written[1], today)
+            sums = {"total": total, "day": self._spend.day, "today": today, "batches": self.sent.sums()}
+            await self._book.set_meta(META, json.dumps(sums))
+            self._written = total, today
 
 
 def unpriced(model: str) -> RequestError:

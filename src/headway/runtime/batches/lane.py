@@ -73,8 +73,6 @@ class BatchLane:
         self._group: anyio.abc.TaskGroup | None = None
         self._hurried = False
         self._rounds = Rounds(self._round)
-        self.run = self._rounds.run
-        """Makes batches, and looks after them, until cancelled."""
 
     def __len__(self) -> int:
         return len(self._collector) + len(self._money.short)
@@ -101,6 +99,7 @@ class BatchLane:
         self._parts.recorder.note(job, Batched(loop_time(), rejoined=True), durable=False)
         batch.add(place.position, job)
         batch.last_rescue = max(batch.last_rescue, self._set_departure(job, place.batch.requests))
+        self._money.reopen(job, place.batch.token)
         self._archive.put_away(job, known=True)
 
     def wake(self, *, ended: bool = False) -> None:
@@ -140,7 +139,10 @@ class BatchLane:
         return jobs
 
     def _leave(self, batch: OpenBatch) -> list[Job[Message]]:
-        jobs = [job for job in list(batch.members.values()) if self.abandon(job)]
+        jobs = list(batch.members.values())
+        for job in jobs:
+            self._money.leave(job)
+            self.abandon(job)
         batch.left = True
         if not batch.creating:
             batch.scope.cancel()
@@ -152,6 +154,11 @@ class BatchLane:
             await self._rounds.news.wait()
 
     # Batches.
+
+    async def run(self) -> None:
+        """Make batches, and look after them, until cancelled."""
+        await self._money.forget_lost(self._parts.ledger)
+        await self._rounds.run()
 
     def _round(self, group: anyio.abc.TaskGroup) -> float:
         """Start what is due; returns when to look again."""

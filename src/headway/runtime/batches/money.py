@@ -9,7 +9,7 @@ from headway.core.budget import Refusal
 from headway.core.limits import LimitReport
 from headway.core.spend import Hold
 from headway.core.usage import Usage
-from headway.ports import Grant
+from headway.ports import BatchLedger, Grant
 from headway.runtime.batches.free_grant import FREE
 from headway.runtime.batches.open_batch import OpenBatch
 from headway.runtime.handle import Job
@@ -36,7 +36,8 @@ class BatchMoney:
     def __init__(self, till: Till | None) -> None:
         self._till = till
         self._parcels: dict[Job[Message], Parcel] = {}
-        self._holds: dict[Job[Message], Hold] = {}
+        self._holds: dict[Job[Message], tuple[Hold, str]] = {}
+        """With the tokens of their batches."""
         self.short: dict[Job[Message], None] = {}
         """Jobs that wait until there is money for them."""
 
@@ -94,6 +95,7 @@ class BatchMoney:
         purse, needed = self._till.purse, 0.0
         for job in list(batch.members.values()):
             if job in self._holds:  # of a batch that was refused
+                self._hold(job, self._take(job)[0], batch)
                 continue
             most = self._parcels[job].most
             hold = None if needed else await purse.take(most)
@@ -102,24 +104,60 @@ class BatchMoney:
                 if batch.drop(job):
                     self.short[job] = None
             elif job.batch is batch:
-                self._holds[job] = hold
+                self._hold(job, hold, batch)
                 del self._parcels[job]
             else:  # it went away meanwhile
                 hold.release()
         if needed and not purse.open_holds:
             self._till.stop(needed)
+        await purse.note()  # before it is created: the next process has to know
+
+    def reopen(self, job: Job[Message], token: str) -> None:
+        """A job is in a batch of an earlier process, which counted it as spent."""
+        if self._till is None:
+            return
+        most = self._till.purse.worst(job.record.sending, "batch")
+        hold = None if most is None else self._till.purse.sent.reopen(token, most)
+        if hold is not None:
+            self._holds[job] = hold, token
+
+    async def note(self) -> None:
+        """Results came: write down what they cost."""
+        if self._till is not None:
+            await self._till.purse.note()
+
+    async def forget_lost(self, ledger: BatchLedger) -> None:
+        """Money of batches that the last process did not come to create."""
+        if self._till is not None:
+            self._till.purse.sent.keep_only({entry.token for entry in await ledger.open_batches()})
+
+    def _hold(self, job: Job[Message], hold: Hold, batch: OpenBatch) -> None:
+        assert self._till is not None
+        self._holds[job] = hold, batch.entry.token
+        self._till.purse.sent.add(batch.entry.token, hold)
+
+    def _take(self, job: Job[Message]) -> tuple[Hold, str]:
+        """Its reservation, which is part of no batch any more."""
+        assert self._till is not None
+        hold, token = self._holds.pop(job)
+        self._till.purse.sent.end(token, hold)
+        return hold, token
 
     def grant(self, job: Job[Message]) -> Grant:
         """What ends a job's reservation with its result."""
-        hold = self._holds.pop(job, None)
-        if hold is None or self._till is None:
+        if job not in self._holds or self._till is None:
             return FREE
-        return HeldGrant(hold, self._till.purse, job.record.sending.model)
+        return HeldGrant(self._take(job)[0], self._till.purse, job.record.sending.model)
 
     def forfeit(self, job: Job[Message]) -> None:
         """Nobody waits for its result any more: it counts as if it cost the most."""
-        if (hold := self._holds.pop(job, None)) is not None:
-            hold.forfeit()
+        if job in self._holds:
+            self._take(job)[0].forfeit()
+
+    def leave(self, job: Job[Message]) -> None:
+        """We stop: so far it counts as if it cost the most, and the next process settles it."""
+        if (held := self._holds.pop(job, None)) is not None:
+            held[0].forfeit()
 
 
 class HeldGrant:

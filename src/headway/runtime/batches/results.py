@@ -104,6 +104,7 @@ class ResultReader:
                     for job, result in ready:
                         if batch.drop(job):  # once, however often its line comes
                             group.start_soon(self._conclude, job, self._answer(batch, job, result))
+                await self._money.note()
 
     def _answer(self, batch: OpenBatch, job: Job[Message], result: BatchResult) -> Reply | Rejection:
         answer = self._calls.transport.read(result, job.record.sending)
