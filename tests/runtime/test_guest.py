@@ -57,10 +57,10 @@ async def test_a_guest_succeeds_like_a_job() -> None:
         guest = house.guest()
         await guest.turn()
         assert (scheduler.status().in_flight, house.in_flight()) == (1, 1)
-        assert not await guest.finish(reply(usage=Usage(30, 40)), earlier=Usage(3, 4))
+        assert not await guest.finish(reply(usage=Usage(30, 40)))
         status = scheduler.status()
         assert (status.in_flight, house.in_flight(), status.succeeded, status.sends) == (0, 0, 1, 1)
-        assert status.usage == Usage(33, 44)
+        assert status.usage == Usage(30, 40)
     assert guest.job.state is JobState.SUCCEEDED
 
 

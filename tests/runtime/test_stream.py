@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from headway import (
     HeadwayError,
     JobCancelledError,
     JobExpiredError,
+    JobFailedError,
     JobState,
     Priority,
     Scheduler,
@@ -310,6 +312,29 @@ async def test_a_structured_answer_is_retried_unseen_and_never_resumed() -> None
         assert len(house.transport.requests) == 1
 
 
+@pytest.mark.parametrize("resume", [True, False])
+async def test_a_structured_answer_that_does_not_fit_is_told_without_its_text(resume: bool) -> None:
+    class Point(BaseModel):
+        x: int
+
+    house = House(whole('{"x": "my ', 'secret"}'))
+    async with house.scheduler as scheduler:
+        async with scheduler.stream("hi", output_format=Point, resume=resume) as stream:
+            with pytest.raises(
+                JobFailedError, match=r"does not fit output_format Point: x \(int_parsing\)"
+            ) as caught:
+                await stream.get_final_message()
+            assert caught.value.failure.kind is ErrorKind.MISFIT
+            assert "secret" in text_of(caught.value.partial)
+        complaint = "".join(traceback.format_exception(caught.value))
+        assert "secret" not in complaint
+        assert scheduler.status().failed == len(house.transport.requests) == 1
+        assert (await stream.job.outcome()).usage == scheduler.status().usage != Usage()
+    house = House(whole('{"x": ', reason="max_tokens"))
+    async with house.scheduler as scheduler, scheduler.stream("hi", output_format=Point) as stream:
+        assert (await stream.get_final_message()).parsed_output is None, "cut off, and says so"
+
+
 async def test_before_anything_has_arrived() -> None:
     house = House(SLOW)
     async with house.scheduler as scheduler, scheduler.stream("hi") as stream:
@@ -479,12 +504,20 @@ async def test_a_turn_that_comes_after_its_caller_has_left() -> None:
         assert await scheduler.submit("the slot is free")
 
 
-async def test_what_a_cancelled_stream_used_is_settled() -> None:
+async def test_what_a_cancelled_or_failed_stream_used_is_settled_and_counted() -> None:
     house = House(SLOW)
     async with house.scheduler as scheduler:
         async with scheduler.stream("hi") as stream:
             async for _ in stream.text_stream:
                 break
         assert stream.job.state is JobState.CANCELLED
-        assert scheduler.status().usage == Usage()
+        used = scheduler.status().usage
+        assert (used.input, used.output > 0) == (start()["message"]["usage"]["input_tokens"], True)
+        assert scheduler.status().cost == stream.job.peek().cost > 0  # type: ignore[union-attr,operator]
         assert house.empty()
+    house = House([*whole("Once ", "upon")[:3], CUT])
+    async with house.scheduler as scheduler, scheduler.stream("hi", resume=False) as stream:
+        with pytest.raises(StreamInterruptedError):
+            await stream.get_final_message()
+        assert scheduler.status().usage.input == used.input
+        assert (await stream.job.outcome()).usage == scheduler.status().usage

@@ -118,6 +118,9 @@ class Parked:
     failure: Failure
     sent: bool = False
     """An attempt was under way whose answer we did not wait for."""
+    usage: Usage = NO_USAGE
+    """As of `RetryScheduled`: of a stream that was cut off."""
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ class Cancelled:
     at: float
     sent: bool = False
     """An attempt was under way."""
+    usage: Usage = NO_USAGE
+    """As of `Parked`."""
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,9 @@ class Expired:
     failure: Failure
     sent: bool = False
     """An attempt was under way."""
+    usage: Usage = NO_USAGE
+    """As of `Parked`."""
+    cost: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ Turn = (
 
 def _turned(record: JobRecord, state: JobState, event: Turn) -> JobRecord:
     """The record after anything but the ordinary."""
-    if isinstance(event, RetryScheduled | Failed):
+    if isinstance(event, RetryScheduled | Failed | Parked | Cancelled | Expired):
         record = _charged(record, event)
     match event:
         case Kept(instead_of=ending):
@@ -234,7 +234,7 @@ def _moved(record: JobRecord, state: JobState, attempts: tuple[Attempt, ...]) ->
     )  # fmt: skip
 
 
-def _charged(record: JobRecord, event: RetryScheduled | Failed) -> JobRecord:
+def _charged(record: JobRecord, event: RetryScheduled | Failed | Parked | Cancelled | Expired) -> JobRecord:
     """The record with what an answer cost that does not serve."""
     if event.usage == NO_USAGE:
         return record

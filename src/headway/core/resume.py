@@ -6,8 +6,11 @@ prefilled assistant turn; newer ones reject prefill and are asked, in a user tur
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, cast
 
+from headway.core.error_kind import ErrorKind
+from headway.core.failure import Failure, failure_of
 from headway.core.partial import Kept
 from headway.core.request import Request
 
@@ -84,3 +87,11 @@ def _joined(given: object, texts: list[str]) -> object:
         blocks[-1] = {**last, "text": f"{last['text']}{texts[0]}"}
         texts = texts[1:]
     return [*blocks, *_blocks(texts)]
+
+
+def interrupted(failure: Failure, reason: str) -> Failure:
+    """No further attempt, whatever the failure was."""
+    if failure.row.attempts == 1 and not failure.row.throttle:
+        return failure
+    late = failure_of(ErrorKind.STREAM_INTERRUPTED, f"{failure.kind.value}: {failure.message}; {reason}")
+    return replace(late, status=failure.status, type=failure.type, request_id=failure.request_id)

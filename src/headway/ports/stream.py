@@ -49,6 +49,8 @@ class StreamSource(Protocol):
     """The job whose answer it is."""
     snapshot: Callable[[], Message | None]
     """Set by the transport: the message as far as it was shown."""
+    misfit: Callable[[], str | None]
+    """Set by the transport: why the whole answer is not what was asked for, if so."""
 
     @property
     def response(self) -> object:

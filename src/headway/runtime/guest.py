@@ -103,11 +103,9 @@ class Guest:
         """Loop time, seconds."""
         return loop_time()
 
-    async def finish(
-        self, result: Reply | Rejection, earlier: Usage = NO_USAGE, *, last: bool = False
-    ) -> bool:
+    async def finish(self, result: Reply | Rejection, *, continued: bool = False, last: bool = False) -> bool:
         """End the attempt: the grant is settled, the worker decides and records. True: there will be another
-        turn. ``earlier`` is what broken attempts of the same answer used and were billed for. ``last``: no
+        turn. ``continued``: broken attempts of the same answer came before. ``last``: no
         other turn is wanted, whatever failed; and nothing is stopped because of it."""
         grant, self._grant = self._grant, None
         assert grant is not None, "a turn ends once"
@@ -118,7 +116,7 @@ class Guest:
             self._host.attempt_over(self.job)
             return False
         try:
-            await self._worker.conclude(self.job, grant, result, earlier=earlier, last=last)
+            await self._worker.conclude(self.job, grant, result, continued=continued, last=last)
         finally:
             self._host.attempt_over(self.job)
         if self.job.record.state is JobState.RUNNING:  # it will end: the host asks what to say of its model
@@ -148,7 +146,7 @@ class Guest:
                 late = self.job.record.deadline is not None and self.job.record.deadline <= loop_time()
                 if self.job.interrupt is None and not late:
                     self.job.interrupt = Interrupt.CANCELLED
-                self._worker.cut(self.job, sent=sent)
+                self._worker.cut(self.job, used or NO_USAGE, sent=sent)
         finally:
             self._host.attempt_over(self.job)
 

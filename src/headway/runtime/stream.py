@@ -17,11 +17,11 @@ import anyio
 from headway.core.catalog import Catalog
 from headway.core.error_kind import ErrorKind
 from headway.core.event_order import EventOrder
-from headway.core.failure import Failure, failure_of
+from headway.core.failure import failure_of
 from headway.core.limits import NO_REPORT
 from headway.core.partial import DISCARD, Partial, Piece
 from headway.core.request import Request
-from headway.core.resume import resumed
+from headway.core.resume import interrupted, resumed
 from headway.core.splice import Splice, is_visible
 from headway.core.tokens import CHARS_PER_TOKEN
 from headway.core.usage import NO_USAGE
@@ -52,6 +52,7 @@ class AnswerStream:
     ) -> None:
         self.job: Job[Message] = guest.job
         self.snapshot: Callable[[], Message | None] = lambda: None
+        self.misfit: Callable[[], str | None] = lambda: None
         self._guest = guest
         self._transport = transport
         self._flow = flow
@@ -229,9 +230,17 @@ class AnswerStream:
         try:
             await attempt.aclose()
         finally:
-            usage = self._partial.settle()
-            reply = Reply(message, "", usage, NO_REPORT, self._partial.stop_reason, attempt.request_id)
-            await self._guest.finish(reply, self._earlier)
+            result, continued = self._judged(message, attempt), self._earlier != NO_USAGE
+            await self._guest.finish(result, continued=continued, last=True)
+
+    def _judged(self, message: Message, attempt: StreamAttempt) -> Reply | Rejection:
+        """A whole answer. One that does not fit was shown: asking again would show another one."""
+        usage, fault, name = self._partial.settle(), self.misfit(), attempt.request_id
+        if fault is None:
+            return Reply(message, "", usage, NO_REPORT, self._partial.stop_reason, name)
+        return Rejection(
+            replace(failure_of(ErrorKind.MISFIT, fault), status=200, request_id=name), usage=usage
+        )
 
     async def _recover(self, rejection: Rejection) -> None:
         """An attempt failed: another one will go on from what was shown, or the stream is over."""
@@ -246,7 +255,7 @@ class AnswerStream:
                 rejection = replace(rejection, usage=used)
         reason = self._plan() if self._partial.visible else self._afresh()
         if reason is not None:
-            rejection = replace(rejection, failure=_interrupted(rejection.failure, reason))
+            rejection = replace(rejection, failure=interrupted(rejection.failure, reason))
         if not await self._guest.finish(rejection):
             self._over = True
             self._ready.clear()
@@ -284,15 +293,8 @@ class AnswerStream:
             if not self._partial.visible:
                 raise
             told = error
-            if not isinstance(error, JobExpiredError | StoppedError):
+            whole = error.failure.kind is ErrorKind.MISFIT
+            if not (whole or isinstance(error, JobExpiredError | StoppedError)):
                 told = StreamInterruptedError(error.failure, error.attempts, error.resumable)
             told.partial = self.snapshot()
             raise told from None
-
-
-def _interrupted(failure: Failure, reason: str) -> Failure:
-    """No further attempt, whatever the failure was."""
-    if failure.row.attempts == 1 and not failure.row.throttle:
-        return failure
-    late = failure_of(ErrorKind.STREAM_INTERRUPTED, f"{failure.kind.value}: {failure.message}; {reason}")
-    return replace(late, status=failure.status, type=failure.type, request_id=failure.request_id)

@@ -85,7 +85,7 @@ class Tally:
         return Costs(self._tenants.lines(), self._tags.lines())
 
     def _count(self, record: JobRecord, event: JobEvent) -> None:
-        self._count_misfit(record, event.instead_of if isinstance(event, Kept) else event)
+        self._count_unserved(record, event.instead_of if isinstance(event, Kept) else event)
         match event:
             case Started() | Copied() | Batched(rejoined=False):
                 self.copied += isinstance(event, Copied)
@@ -151,9 +151,12 @@ class Tally:
             self._count_refusal(failure)
             self.maybe_billed += failure.row.maybe_billed
 
-    def _count_misfit(self, record: JobRecord, event: JobEvent) -> None:
-        """An answer that does not serve is billed all the same."""
-        if isinstance(event, RetryScheduled | Failed) and event.usage != NO_USAGE:
+    def _count_unserved(self, record: JobRecord, event: JobEvent) -> None:
+        """An answer that does not serve, or a part of one, is billed all the same."""
+        if (
+            isinstance(event, RetryScheduled | Failed | Parked | Cancelled | Expired)
+            and event.usage != NO_USAGE
+        ):
             self._count_answer(record, event.usage, event.cost)
 
     def _count_answer(self, record: JobRecord, usage: Usage, cost: float | None) -> None:

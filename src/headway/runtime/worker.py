@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -106,19 +107,19 @@ class Worker:
         result: Reply | Rejection | None,
         *,
         sent: bool = True,
-        earlier: Usage = NO_USAGE,
+        continued: bool = False,
         last: bool = False,
     ) -> None:
         """Understand how an attempt ended (``None``: it was cut off), and obey what is decided about it.
 
-        ``earlier``: what broken attempts at the same answer used (a stream that was resumed). ``last``: who
+        ``continued``: broken attempts at the same answer came before (a stream that was resumed). ``last``: who
         asked decides about retries itself, so a failure ends the job and halts nothing.
         """
         try:
             if result is None:
                 await self._conclude(job, self._cut_off(job, sent=sent), None)
             elif isinstance(result, Reply):
-                await self._succeed(job, grant, result, earlier)
+                await self._succeed(job, grant, result, continued=continued)
             else:
                 await self._fail(job, grant, result, last=last)
         except JournalError as error:
@@ -131,9 +132,10 @@ class Worker:
         if len(job.record.attempts) == 1:
             self._quota.first_send(loop_time())
 
-    def cut(self, job: Job[Message], *, sent: bool) -> None:
-        """End a job whose own caller went away in the middle of an attempt."""
-        event = self._cut_off(job, sent=sent)
+    def cut(self, job: Job[Message], used: Usage, *, sent: bool) -> None:
+        """End a job whose own caller went away in the middle of an attempt that had used so much."""
+        cost = 0.0 if used == NO_USAGE else self._desk.cost_of(job.record.sending.model, used)
+        event = replace(self._cut_off(job, sent=sent), usage=used, cost=cost)
         ending = self._recorder.note(job, event)
         assert ending is not None
         self._desk.close(job, ending, None)
@@ -158,7 +160,7 @@ class Worker:
         grant.observe(report, loop_time())
         self._desk.heard()
 
-    def _cut_off(self, job: Job[Message], *, sent: bool) -> JobEvent:
+    def _cut_off(self, job: Job[Message], *, sent: bool) -> Cancelled | Parked | Expired:
         """What an interrupted attempt means: cancelled by the caller, stopped by us, or out of time."""
         now = loop_time()
         if job.interrupt is Interrupt.CANCELLED:
@@ -167,16 +169,15 @@ class Worker:
             return Parked(now, failure_of(ErrorKind.STOPPED, "the scheduler stopped"), sent)
         return Expired(now, failure_of(ErrorKind.DEADLINE, "the deadline passed during an attempt"), sent)
 
-    async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply, earlier: Usage) -> None:
+    async def _succeed(self, job: Job[Message], grant: Grant, reply: Reply, *, continued: bool) -> None:
         now = loop_time()
         grant.observe(reply.report, now)
         grant.settle(reply.usage, now)
         self._quota.answered(now)
         request = job.record.sending
-        if earlier == NO_USAGE:  # else it may have answered a continuation, which is longer
+        if not continued:  # else it may have answered a continuation, which is longer
             self._estimator(request.model).learn(job.size, reply.usage)
-        usage = reply.usage if earlier == NO_USAGE else earlier + reply.usage  # a sum forgets who gave it
-        cost = self._desk.cost_of(request.model, usage)
+        usage, cost = reply.usage, self._desk.cost_of(request.model, reply.usage)
         answer = Held(whole_body(job.record, reply.body), reply.stop_reason, reply.request_id)
         if await self._amends.follow(job, answer, usage, cost):
             return
@@ -218,12 +219,13 @@ class Worker:
         )
         match decision:
             case Retry(not_before=not_before):
+                event = RetryScheduled(now, failure, not_before, usage, cost, excused)
                 if failure.row.billed:  # no crash may forget it
-                    await self._recorder.commit(job, RetryScheduled(now, failure, not_before, usage, cost))
+                    await self._recorder.commit(job, event)
                 else:
                     if not free:
                         self._quota.take(now)
-                    self._recorder.note(job, RetryScheduled(now, failure, not_before, excused=excused))
+                    self._recorder.note(job, event)
                 job.entry.not_before = not_before
                 self._desk.requeue(job)
             case Repair():
@@ -238,11 +240,13 @@ class Worker:
                     await self._conclude(job, event, None)
 
     def _charged(self, job: Job[Message], rejection: Rejection) -> tuple[Usage, float | None]:
-        """What a whole answer cost that does not serve; it says as much of its prompt as any."""
+        """What is known to have been billed for an answer that does not serve, or for a part of one. A whole one
+        says as much of its prompt as any."""
         usage, model = rejection.usage, job.record.sending.model
-        if usage is None or not rejection.failure.row.billed:
+        if usage is None:
             return NO_USAGE, 0.0
-        self._estimator(model).learn(job.size, usage)
+        if rejection.failure.row.billed:
+            self._estimator(model).learn(job.size, usage)
         return usage, self._desk.cost_of(model, usage)
 
     async def _conclude(self, job: Job[Message], event: JobEvent, message: Message | None) -> None:

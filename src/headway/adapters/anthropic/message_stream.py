@@ -12,6 +12,7 @@ from anthropic.lib.streaming import AsyncMessageStream
 from anthropic.lib.streaming._messages import accumulate_event, build_events
 
 from headway.adapters.anthropic.stream_attempt import event_of
+from headway.adapters.anthropic.structured import MisfitError, value_of
 from headway.core.partial import DISCARD, Piece
 from headway.ports import StreamSource
 
@@ -30,13 +31,18 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
         self.job = source.job
         """The job behind it: its attempts say what was retried and resumed."""
         self._source = source
-        self._format = NOT_GIVEN if output_format is None else output_format
+        self._format = output_format
+        self._misfit: str | None = None
         self._snapshot: ParsedMessage[T] | None = None
         self._json: dict[int, bytes] = {}
         self._events: deque[ParsedMessageStreamEvent[T]] = deque()
         source.snapshot = lambda: self._snapshot
+        source.misfit = self._fault
         # The SDK's constructor takes the raw stream only to read its `response` and to close it.
-        super().__init__(cast("AsyncStream[RawMessageStreamEvent]", source), self._format)
+        super().__init__(
+            cast("AsyncStream[RawMessageStreamEvent]", source),
+            NOT_GIVEN if output_format is None else output_format,
+        )
 
     @property
     def current_message_snapshot(self) -> ParsedMessage[T]:
@@ -61,7 +67,7 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
                 self._take_in(piece)
             except ValueError:
                 if piece.type != "content_block_delta":
-                    raise  # a structured output that does not fit its type: the SDK's own complaint
+                    raise
                 # The SDK's error would quote the answer, and the whole stream would be lost with it.
                 await self._source.refuse("the input of a tool call is not JSON")
         return self._events.popleft()
@@ -84,12 +90,29 @@ class HeadwayMessageStream(AsyncMessageStream[T], Generic[T]):
         if self._snapshot is None and event.type != "message_start":
             self._events.append(cast("ParsedMessageStreamEvent[T]", event))
             return
-        self._snapshot = accumulate_event(
-            event=event, current_snapshot=self._snapshot, json_bufs=self._json, output_format=self._format
-        )
+        self._snapshot = accumulate_event(event=event, current_snapshot=self._snapshot, json_bufs=self._json)
+        if self._format is not None and event.type == "content_block_stop":
+            self._parse(event.index)
         self._events.extend(build_events(event=event, message_snapshot=self._snapshot))
+
+    def _parse(self, index: int) -> None:
+        """As the SDK does it, but what does not fit is told when the whole message is there: its end says whether it
+        was cut off, and the SDK's error would quote the answer."""
+        assert self._snapshot is not None
+        block = self._snapshot.content[index]
+        if block.type == "text":
+            try:
+                block.parsed_output = value_of(block.text, self._format)
+            except MisfitError as error:
+                self._misfit = str(error)
+
+    def _fault(self) -> str | None:
+        """Why a finished answer does not serve; one that was cut off says so by its ``stop_reason``."""
+        finished = self._snapshot is not None and self._snapshot.stop_reason == "end_turn"
+        return self._misfit if finished else None
 
     def _take_back(self, index: int) -> None:
         if self._snapshot is not None:
             del self._snapshot.content[index:]
+        self._misfit = None
         self._json = {place: text for place, text in self._json.items() if place < index}

@@ -33,19 +33,17 @@ def parsed(message: Message, output_format: object, *, strict: bool = True) -> P
     ``None`` instead: its ``stop_reason`` says why, and asking again would not help.
     """
     from anthropic.types.parsed_message import ParsedMessage, ParsedTextBlock
-    from pydantic import ValidationError
 
-    adapter = _adapter(output_format)
     content: list[object] = []
     for block in message.content:
         if block.type != "text":
             content.append(block)
             continue
         try:
-            value = adapter.validate_json(block.text)
-        except ValidationError as error:
+            value = value_of(block.text, output_format)
+        except MisfitError:
             if strict and message.stop_reason == "end_turn":
-                raise MisfitError(_places(error, output_format)) from None
+                raise
             value = None
         fields: dict[str, Any] = {**block.to_dict(warnings=False), "parsed_output": value}
         content.append(ParsedTextBlock[Any].construct(**fields))
@@ -53,6 +51,16 @@ def parsed(message: Message, output_format: object, *, strict: bool = True) -> P
     whole = ParsedMessage[Any].construct(**rest)
     whole.content = cast("list[Any]", content)
     return whole
+
+
+def value_of(text: str, output_format: object) -> Any:
+    """What a text says. Raises `MisfitError`."""
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(output_format).validate_json(text)
+    except ValidationError as error:
+        raise MisfitError(_places(error, output_format)) from None
 
 
 def _format(output_format: object) -> dict[str, object]:
