@@ -230,17 +230,8 @@ class AnswerStream:
         try:
             await attempt.aclose()
         finally:
-            result, continued = self._judged(message, attempt), self._earlier != NO_USAGE
-            await self._guest.finish(result, continued=continued, last=True)
-
-    def _judged(self, message: Message, attempt: StreamAttempt) -> Reply | Rejection:
-        """A whole answer. One that does not fit was shown: asking again would show another one."""
-        usage, fault, name = self._partial.settle(), self.misfit(), attempt.request_id
-        if fault is None:
-            return Reply(message, "", usage, NO_REPORT, self._partial.stop_reason, name)
-        return Rejection(
-            replace(failure_of(ErrorKind.MISFIT, fault), status=200, request_id=name), usage=usage
-        )
+            result = _judged(message, self._partial, self.misfit(), attempt.request_id)
+            await self._guest.finish(result, continued=self._earlier != NO_USAGE, last=True)
 
     async def _recover(self, rejection: Rejection) -> None:
         """An attempt failed: another one will go on from what was shown, or the stream is over."""
@@ -298,3 +289,15 @@ class AnswerStream:
                 told = StreamInterruptedError(error.failure, error.attempts, error.resumable)
             told.partial = self.snapshot()
             raise told from None
+
+
+def _judged(
+    message: Message, partial: Partial, misfit: str | None, request_id: str | None
+) -> Reply | Rejection:
+    """A whole answer. One that does not fit was shown: asking again would show another one."""
+    usage = partial.settle()
+    if misfit is None:
+        return Reply(message, "", usage, NO_REPORT, partial.stop_reason, request_id)
+    return Rejection(
+        replace(failure_of(ErrorKind.MISFIT, misfit), status=200, request_id=request_id), usage=usage
+    )
