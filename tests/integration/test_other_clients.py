@@ -204,7 +204,14 @@ EXCEPTION = frame(
 )
 
 
-@pytest.mark.parametrize("body", [FRAMES[: len(FRAMES) // 2], chunk(EVENTS[0]) + EXCEPTION, b"no frames" * 9])
+TORN = struct.pack(">III", 12 + 5 + 4, 5, 0) + b"\x09name" + b"\0\0\0\0"
+"""A frame with a header that says it is longer than all of them."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [FRAMES[: len(FRAMES) // 2], chunk(EVENTS[0]) + EXCEPTION, b"no frames" * 9, chunk(EVENTS[0]) + TORN],
+)
 async def test_a_stream_of_bedrock_that_fails_is_known_as_such(body: bytes) -> None:
     transport, _ = overloaded_once(streamed(body, 100, FRAMED))
     own = clients(transport)["bedrock"]()  # type: ignore[operator]

@@ -7,6 +7,7 @@ import pytest
 
 from headway import Flow, JobState, Limits, Priority, Scheduler
 from headway.core.error_kind import ErrorKind
+from headway.ports import Rejection
 from headway.runtime.handle import Outcome
 from headway.testing.transport import ScriptedTransport, Sent, refusal, reply
 
@@ -46,6 +47,21 @@ async def test_behind_a_queue_that_the_limit_cannot_empty_in_time() -> None:
         )
         for job in bulk:
             job.cancel()
+
+
+@pytest.mark.parametrize(
+    ("said", "counted"),
+    [
+        (refusal(429, "rate_limit_error", retry_after=60), (1, 0)),
+        (refusal(529, "overloaded_error", retry_after=60), (0, 1)),
+    ],
+)
+async def test_a_refusal_whose_retry_would_come_too_late_is_counted(
+    said: Rejection, counted: tuple[int, int]
+) -> None:
+    async with scheduler(ScriptedTransport(lambda _: said), limits=None) as s:
+        assert (await s.submit("x", deadline=10).outcome()).state is JobState.EXPIRED
+        assert (s.status().refused_429, s.status().refused_529) == counted
 
 
 async def test_without_a_known_limit_nothing_is_foretold() -> None:

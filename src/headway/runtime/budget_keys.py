@@ -13,7 +13,8 @@ class BudgetKeys:
     """Names the budget of each request of one scheduler."""
 
     def __init__(self, account: str, catalog: Catalog) -> None:
-        self._account = account
+        self.account = account
+        """The scheduler's own."""
         self._catalog = catalog
         self._made: dict[BudgetKey, BudgetKey] = {}
         """There are few, and each of many jobs that wait would hold one of its own."""
@@ -25,7 +26,7 @@ class BudgetKeys:
         tier = "standard_only" if request.params.get("service_tier") == "standard_only" else ""
         speed = "fast" if request.params.get("speed") == "fast" else ""
         key = BudgetKey(
-            self._account if account is None else account,
+            self.account if account is None else account,
             told_group(self.limits, request.model, self._catalog),
             tier,
             speed,

@@ -27,10 +27,7 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         mending=len(engine.mender),
         batch=engine.lanes.status(),
         findings=dict(+engine.inspector.found),
-        budgets={
-            " ".join(filter(None, (key.group, key.tier, key.speed, key.workspace))): status
-            for key, status in budgets.items()
-        },
+        budgets=_named(engine.budget_keys.account, budgets),
         halted=scopes.account,
         at=loop_time(),
         started=tally.started,
@@ -39,3 +36,14 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         failures=tally.recent.newest_last(),
         dead={dead: failure for dead, failure in scopes.failures.items() if dead != ACCOUNT},
     )
+
+
+def _named(own: str, budgets: Mapping[BudgetKey, BudgetStatus]) -> dict[str, BudgetStatus]:
+    """By model group; the accounts of wrapped clients are numbered, because what names one tells of its key."""
+    accounts = list(dict.fromkeys([own, *(key.account for key in budgets)]))
+    named: dict[str, BudgetStatus] = {}
+    for key, status in budgets.items():
+        number = accounts.index(key.account)
+        other = f"(account {number + 1})" if number else ""
+        named[" ".join(filter(None, (key.group, key.tier, key.speed, key.workspace, other)))] = status
+    return named

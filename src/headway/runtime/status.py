@@ -57,7 +57,7 @@ class Status:
     cost_unknown: int
     """Answers of models whose price is unknown."""
     budgets: Mapping[str, BudgetStatus]
-    """By model group."""
+    """By model group; those of a wrapped client with another key end in ``(account 2)`` and so on."""
     halted: Failure | None
     """Why nothing is sent any more; ``None`` while all is well."""
     dead: Mapping[DeadScope, Failure] = field(default_factory=dict[DeadScope, Failure])

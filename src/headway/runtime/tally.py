@@ -152,7 +152,10 @@ class Tally:
             self.maybe_billed += failure.row.maybe_billed
 
     def _count_unserved(self, record: JobRecord, event: JobEvent) -> None:
-        """An answer that does not serve, or a part of one, is billed all the same."""
+        """An answer that does not serve, or a part of one, is billed all the same; and a refusal was one, though its
+        retry would have come after the deadline."""
+        if isinstance(event, Expired):
+            self._count_refusal(event.failure)
         if (
             isinstance(event, RetryScheduled | Failed | Parked | Cancelled | Expired)
             and event.usage != NO_USAGE
@@ -169,7 +172,8 @@ class Tally:
             self.cost += cost
 
     def _count_refusal(self, failure: Failure) -> None:
-        overloaded = failure.kind is ErrorKind.OVERLOADED
+        overloaded = failure.kind is ErrorKind.OVERLOADED or failure.type == "overloaded_error"
         # Inside a stream a refusal comes with status 200.
-        self.refused_429 += failure.status == 429 or (failure.row.throttle and not overloaded)
+        limited = failure.status == 429 or failure.type == "rate_limit_error" or failure.row.throttle
+        self.refused_429 += limited and not overloaded
         self.refused_529 += overloaded

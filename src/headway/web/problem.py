@@ -53,6 +53,7 @@ _STATUS: Final = {
             ErrorKind.OVERLOADED,
             ErrorKind.UNAVAILABLE,
             ErrorKind.BILLING,
+            ErrorKind.SPEND_CAP,
             ErrorKind.ACCOUNT_HOLD,
         ),
         503,
@@ -105,8 +106,9 @@ def problem_of(error: BaseException) -> Problem:
             return Problem(CLIENT_LEFT, "cancelled", _SENTENCE[CLIENT_LEFT])
         case SchedulerClosedError():
             return Problem(503, "closed", _SENTENCE[503], RETRY_STOPPED)
-        case StoppedError():
-            return _failed(error, 503, RETRY_STOPPED)
+        case StoppedError():  # of a journal that failed, nobody knows when it works again
+            stopping = error.failure.kind is ErrorKind.STOPPED
+            return _failed(error, 503, RETRY_STOPPED if stopping else None)
         case JobExpiredError():
             return _failed(error, 504, None)
         case JobFailedError():

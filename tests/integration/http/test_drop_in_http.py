@@ -45,6 +45,17 @@ def idle(scheduler: Scheduler) -> bool:
     return now.in_flight == 0 and sum(budget.in_flight for budget in now.budgets.values()) == 0
 
 
+async def test_two_keys_have_two_budgets_and_status_shows_both(house: Open) -> None:
+    there = await house()
+    async with there.scheduler() as scheduler:
+        await ask(scheduler.client)
+        other = AsyncAnthropic(api_key="sk-another", base_url=there.api.base_url)
+        async with other:
+            await ask(scheduler.wrap(other))
+        first, second = scheduler.status().budgets
+        assert second == f"{first} (account 2)"
+
+
 async def test_the_scheduler_s_client_answers_like_the_sdk(house: Open) -> None:
     there = await house(status(429, count=1, retry_after="0"), status(500, count=1), status(529, count=1))
     async with there.scheduler() as scheduler:

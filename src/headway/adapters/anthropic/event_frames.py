@@ -83,10 +83,12 @@ class FrameReader:
 
 
 def _headers(data: bytes) -> Iterator[tuple[str, str]]:
-    """The headers whose values are strings."""
+    """The headers whose values are strings. Raises ValueError where one does not end with them."""
     at = 0
     while at < len(data):
         end = at + 1 + data[at]
+        if end >= len(data):
+            raise ValueError("not a stream of frames")
         name, kind = data[at + 1 : end].decode(), data[end]
         start = end + 1
         if kind in _SIZES:
