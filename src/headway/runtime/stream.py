@@ -32,11 +32,12 @@ from headway.errors import (
     StoppedError,
     StreamInterruptedError,
 )
-from headway.ports import Rejection, Reply, StreamAttempt, StreamingTransport
+from headway.ports import Rejection, StreamAttempt, StreamingTransport
 from headway.runtime.clock import loop_time
 from headway.runtime.flow import Flow
 from headway.runtime.guest import Guest
 from headway.runtime.handle import Job
+from headway.runtime.stream_verdict import judged
 
 if TYPE_CHECKING:
     from anthropic.types import Message
@@ -230,7 +231,7 @@ class AnswerStream:
         try:
             await attempt.aclose()
         finally:
-            result = _judged(message, self._partial, self.misfit(), attempt.request_id)
+            result = judged(message, self._partial, self.misfit(), attempt.request_id)
             await self._guest.finish(result, continued=self._earlier != NO_USAGE, last=True)
 
     async def _recover(self, rejection: Rejection) -> None:
@@ -289,15 +290,3 @@ class AnswerStream:
                 told = StreamInterruptedError(error.failure, error.attempts, error.resumable)
             told.partial = self.snapshot()
             raise told from None
-
-
-def _judged(
-    message: Message, partial: Partial, misfit: str | None, request_id: str | None
-) -> Reply | Rejection:
-    """A whole answer. One that does not fit was shown: asking again would show another one."""
-    usage = partial.settle()
-    if misfit is None:
-        return Reply(message, "", usage, NO_REPORT, partial.stop_reason, request_id)
-    return Rejection(
-        replace(failure_of(ErrorKind.MISFIT, misfit), status=200, request_id=request_id), usage=usage
-    )
