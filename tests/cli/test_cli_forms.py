@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headway import read_results
 from headway.testing.fake_api import FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
@@ -209,3 +210,35 @@ def test_the_system_prompt_is_a_template_beside_a_prompt(api: RemoteAPI, headway
 def test_the_system_prompt_stands_as_it_is_without_one(api: RemoteAPI, headway: Headway) -> None:
     headway.prompts(1)
     assert headway("run", "p.jsonl", "--system", 'Answer as {"a": 1}').status == 0
+
+
+def test_answers_that_follow_a_schema(api: RemoteAPI, headway: Headway) -> None:
+    names = [f"a_field_with_a_long_name_{n}" for n in range(40)]
+    schema = {"type": "object", "properties": {name: {"type": "string", "minLength": 2} for name in names}}
+    headway.write(json.dumps(schema), "s.json")
+    own = {
+        "format": {
+            "type": "json_schema",
+            "schema": {"type": "object", "properties": {"own": {"type": "boolean"}}},
+        }
+    }
+    lines = [{"custom_id": "a", "prompt": "x"}, {"custom_id": "b", "prompt": "y", "output_config": own}]
+    headway.write("".join(json.dumps(line) + "\n" for line in lines))
+    asked = ("run", "p.jsonl", "--schema", "s.json", "--max-tokens", "50", "--no-progress")
+    cut = headway(*asked)
+    assert cut.status == 0 and "1 answer of them cut off by max_tokens" in cut.out
+    whole = headway(*asked, "--raise-cap", "--fresh")
+    assert "cut off" not in whole.out
+    texts = {row["custom_id"]: json.loads(row["text"]) for row in read_results("p.results.jsonl")}  # type: ignore[arg-type]
+    assert set(texts["a"]) == set(names) and texts["b"] == {"own": True}
+    headway.write('{"type": "object", "properties": {}}', "s.json")
+    changed = headway(*asked)
+    assert changed.status == 2 and "--schema: " in changed.err
+    for content, said in (
+        ("x", "is not JSON"),
+        ("[]", "must be a JSON schema"),
+        ('{"type": 3}', "is no JSON schema that"),
+    ):
+        headway.write(content, "s.json")
+        assert said in headway(*asked).err
+    assert "cannot be read" in headway("run", "p.jsonl", "--schema", "none.json").err

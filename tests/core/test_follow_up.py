@@ -126,6 +126,13 @@ def test_what_was_not_asked_for_or_is_used_up(policy: FollowUp, held: Held, amen
 def test_the_cap_is_raised_on_a_cut_off_call(model: str, cap: int, raised: int | None) -> None:
     held = answer("max_tokens", TEXT, CALL)
     sequel = after_reply(FollowUp(), record(model=model, max_tokens=cap), held)
+    half = answer("max_tokens", TEXT)
+    json_asked = record(
+        model=model, max_tokens=cap, output_config={"format": {"type": "json_schema", "schema": {}}}
+    )
+    of_json = after_reply(FollowUp(), json_asked, half)
+    assert (of_json and of_json.params["max_tokens"]) == raised
+    assert after_reply(FollowUp(), record(model=model, max_tokens=cap), half) is None, "half a text is of use"
     assert (sequel and sequel.params["max_tokens"]) == raised
     if sequel is not None:
         (change,) = sequel.changes

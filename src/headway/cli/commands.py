@@ -12,7 +12,7 @@ from headway.cli.alert_option import Alert
 from headway.cli.batches_options import batches
 from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Prices, Tag
 from headway.cli.follow_up_option import ContinueTurns, FallbackModel, RaiseCap
-from headway.cli.input_options import Form, IdField, MaxTokens, Model, Prompt, Source, System
+from headway.cli.input_options import Form, IdField, MaxTokens, Model, Prompt, Schema, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from headway.cli.lane_option import DeadlineOption, LaneOption
 from headway.cli.results_options import costs, results
@@ -83,6 +83,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
     ] = False,
     form: Form = None,
     id_field: IdField = None,
+    schema: Schema = None,
     repair: Annotated[
         list[str] | None,
         typer.Option(metavar="RULE", help="Mend what this preflight rule finds; several, or all."),
@@ -130,6 +131,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         system=system,
         format=form,
         id_field=id_field,
+        schema=schema,
         limit=limit,
         max_in_flight=max_in_flight,
         lane=lane,
@@ -172,6 +174,7 @@ def check(  # noqa: PLR0917 - one parameter per option
     max_tokens: MaxTokens = DEFAULT_MAX_TOKENS,
     form: Form = None,
     id_field: IdField = None,
+    schema: Schema = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every finding, not the first 20.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a finding, then a summary.")
@@ -194,6 +197,7 @@ def check(  # noqa: PLR0917 - one parameter per option
         system=system,
         format=form,
         id_field=id_field,
+        schema=schema,
         everything=everything,
         as_json=as_json,
         offline=offline,

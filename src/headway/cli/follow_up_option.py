@@ -30,7 +30,7 @@ ContinueTurns = Annotated[
 RaiseCap = Annotated[
     bool,
     typer.Option(
-        "--raise-cap", help="When max_tokens cut a tool call off, ask again with four times as many."
+        "--raise-cap", help="When max_tokens cut off a tool call or JSON, ask again with four times as many."
     ),
 ]
 _ONLY_THE_MODEL = RepairPolicy(Mode.OFF, {"model": Mode.STRICT})

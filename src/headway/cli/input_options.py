@@ -27,3 +27,9 @@ IdField = Annotated[
     str | None,
     typer.Option("--id", metavar="FIELD", help="The field that names the results. Default: custom_id."),
 ]
+Schema = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="JSON schema that answers follow, of lines without output_config.format."
+    ),
+]

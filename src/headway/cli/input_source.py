@@ -13,6 +13,7 @@ from headway.cli.prompt_input import PromptInput
 from headway.cli.prompt_template import PromptTemplate
 from headway.cli.records import Format, format_of
 from headway.cli.request_builder import RequestBuilder, RequestDefaults
+from headway.cli.schema_option import read_schema
 
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS: Final = 1024
@@ -32,6 +33,7 @@ class InputOptions:
     format: Format | None = None
     tag: str = ""
     id_field: str | None = None
+    schema: Path | None = None
 
 
 def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[PromptInput, Format]:
@@ -45,7 +47,12 @@ def open_input(options: InputOptions, warn: Callable[[str], None]) -> tuple[Prom
     template = None if options.prompt is None else PromptTemplate(options.prompt)
     name = "<stdin>" if path is None else str(path)
     defaults = RequestDefaults(
-        options.model, options.max_tokens, options.system, options.tag, options.id_field
+        options.model,
+        options.max_tokens,
+        options.system,
+        options.tag,
+        options.id_field,
+        read_schema(options.schema),
     )
     builder = RequestBuilder(defaults, template, Warnings(lambda text: warn(f"{name}:{text}")))
     return PromptInput(path, form, builder), form

@@ -32,6 +32,8 @@ class RequestDefaults:
     """Of lines without one."""
     id_field: str | None = None
     """The field that names the results, in place of ``custom_id``."""
+    format: Mapping[str, object] | None = None
+    """``output_config.format`` of lines that have none."""
 
     def params(self) -> dict[str, object]:
         """As parameters of a request."""
@@ -48,6 +50,7 @@ class RequestBuilder:
         self._defaults = defaults.params()
         self._tag = defaults.tag
         self._id_field = defaults.id_field
+        self._format = defaults.format
         self._template = template
         system = defaults.system
         # Lines that bring their own requests get the text as it stands: it may be full of braces.
@@ -62,6 +65,8 @@ class RequestBuilder:
         if record.problem is not None:
             raise LineFault(record.problem)
         custom_id, body = self._body(record)
+        if self._format is not None:
+            body = with_format(body, self._format)
         key = line_id(record) if custom_id is None else custom_id
         try:
             request = build_request(body, self._defaults, {}, custom_id=key)
@@ -141,6 +146,14 @@ class RequestBuilder:
     def _warn_unknown(self, names: set[str], what: str) -> None:
         for name in sorted(names):
             self._warnings.once("fields", name, f"{self._line}: field {name[:80]!r} {what}")
+
+
+def with_format(body: dict[str, object], wanted: Mapping[str, object]) -> dict[str, object]:
+    """The body with a format for its answer, unless it asks for one itself."""
+    config = body.get("output_config")
+    if "output_format" in body or not isinstance(config, dict | None):
+        return body
+    return {**body, "output_config": {"format": wanted, **cast("dict[str, object]", config or {})}}
 
 
 def line_id(record: Record) -> str:

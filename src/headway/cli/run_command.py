@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shlex
 import sys
@@ -35,6 +36,7 @@ from headway.cli.run_plan import RunPlan
 from headway.cli.run_report import RunReport
 from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
+from headway.cli.schema_option import read_schema
 from headway.cli.summary import summary
 from headway.core.lane import Lane
 from headway.errors import JournalError
@@ -165,6 +167,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
             form.value,
             base_url.rstrip("/"),
             options.id_field,
+            json.dumps(schema["schema"], sort_keys=True) if (schema := read_schema(options.schema)) else None,
         ),
         output=output,
         journal=journal,
@@ -215,6 +218,7 @@ def shown_command(options: RunOptions) -> str:
         ("--system", options.system, None),
         ("--format", options.format, None),
         ("--id", options.id_field, None),
+        ("--schema", options.schema, None),
         ("--limit", options.limit, None),
         ("--max-in-flight", options.max_in_flight, None),
         ("--tag", options.tag, ""),

@@ -18,6 +18,7 @@ OPTION: Final = {
     "prompt": "--prompt",
     "format": "--format",
     "id_field": "--id",
+    "schema": "--schema",
 }
 
 
@@ -45,6 +46,8 @@ class RunSettings:
     base_url: str
     """Only warned about: a gateway's address may change."""
     id_field: str | None = None
+    schema: str | None = None
+    """As JSON."""
 
 
 async def check_settings(

@@ -50,6 +50,10 @@ class RunTally:
     """Finished by an earlier run; they count in ``succeeded`` and ``failed`` too."""
     copied: int = 0
     """Of this run: succeeded with the answer to an identical request; nothing was sent for them."""
+    cut_off: int = 0
+    """Answers of this run that ``max_tokens`` ended."""
+    declined: int = 0
+    """Answers of this run that are refusals."""
     maybe_billed: int = 0
     """Sends that may have been billed without an answer."""
     stopped_billed: int = 0
@@ -135,6 +139,8 @@ class RunTally:
 
     def _add_answer(self, outcome: Outcome[Any]) -> None:
         self._add_usage(outcome)
+        self.cut_off += outcome.stop_reason == "max_tokens"
+        self.declined += outcome.stop_reason == "refusal"
         if len(outcome.attempts) == 1 and outcome.sends == 1 and outcome.lane is Lane.LIVE:
             seconds = outcome.running_seconds
             self.shortest = seconds if self.shortest is None else min(self.shortest, seconds)

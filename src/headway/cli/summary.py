@@ -56,6 +56,10 @@ def _jobs(report: RunReport) -> Iterator[tuple[str, str]]:
         yield "", f"{figures.count(tally.restored)} of them were finished before: nothing was sent for them"
     if tally.copied:
         yield "", f"{figures.count(tally.copied)} of them have the answer to an identical request: sent once"
+    if tally.cut_off:
+        yield "", f"{figures.plural(tally.cut_off, 'answer')} of them cut off by max_tokens (--max-tokens N)"
+    if tally.declined:
+        yield "", f"{figures.plural(tally.declined, 'answer')} of them a refusal (stop_reason)"
     for dead, failure in report.status.dead.items():
         yield "", f"nothing more was sent to {dead}: {_short(failure.message)}"
     if tally.stopped_by is not None and report.trouble is None and report.interrupted is None:

@@ -1,6 +1,6 @@
 """What follows an answer that is not what was wanted, or a model that is not there: decided by values only.
 
-An answer may be complete and yet not the end: a paused turn (``pause_turn``), a tool call cut off by
+An answer may be complete and yet not the end: a paused turn (``pause_turn``), a tool call or JSON cut off by
 ``max_tokens``, a refusal (https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons). Nothing
 here happens unless it was asked for.
 """
@@ -22,6 +22,7 @@ from headway.core.failure import Failure
 from headway.core.job import JobRecord
 from headway.core.merging import appended, content_of
 from headway.core.model_facts import ModelFacts
+from headway.core.request import Request
 
 CONTINUE: Final = "continue"
 RAISE_CAP: Final = "raise_cap"
@@ -29,6 +30,9 @@ FALLBACK: Final = "fallback"
 """The names of the follow-ups in a `Change`."""
 CAP_FACTOR: Final = 4
 """A cap is raised to four times what it was: each step is paid for, so there should be few."""
+_JSON: Final = "the JSON that was asked for"
+_CUT_OFF: Final = {"tool_use": "a tool call", "text": _JSON}
+"""What a cap may have cut off, by the type of the last block."""
 LEAST_RAISED_CAP: Final = 4096
 """… and to this many tokens at least."""
 
@@ -37,7 +41,7 @@ LEAST_RAISED_CAP: Final = 4096
 class FollowUp:
     """What to send when an answer is not the end of the matter.
 
-    ``FollowUp()`` continues paused turns and raises the cap on cut-off tool calls;
+    ``FollowUp()`` continues paused turns and raises the cap on cut-off tool calls and JSON;
     ``FollowUp(fallback_models=("claude-sonnet-5",))`` also changes the model. If a follow-up fails, the job
     succeeds with the answer it had.
     """
@@ -45,7 +49,8 @@ class FollowUp:
     continue_paused: int = 5
     """How often a turn that ended with ``pause_turn`` is continued; 0: it is delivered as it is."""
     raise_cap: bool = True
-    """When ``max_tokens`` cut a tool call off: ask again with four times as many, up to the model's maximum."""
+    """When ``max_tokens`` cut off a tool call, or an answer that is to follow a schema: ask again with four times as
+    many, up to the model's maximum."""
     fallback_models: tuple[str, ...] = ()
     """Tried in this order after a refusal, when the model does not exist (any more), or when it has been
     overloaded for long."""
@@ -169,18 +174,25 @@ def _keep_container(params: dict[str, object], message: Mapping[str, object]) ->
 
 
 def _raised(policy: FollowUp, record: JobRecord, answer: Held, facts: ModelFacts | None) -> Sequel | None:
-    """A tool call that was cut off is of no use, and cannot be continued: ask again with a larger cap."""
+    """A tool call or a JSON answer that was cut off is of no use, and cannot be continued: ask again with a larger
+    cap."""
     request = record.sending
     if not policy.raise_cap or facts is None or request.max_tokens >= facts.max_output:
         return None
     content = content_of(cast("dict[str, object]", json.loads(answer.body)))
-    if not content or content[-1].get("type") != "tool_use":
+    inside = _CUT_OFF.get(str(content[-1].get("type"))) if content else None
+    if inside is None or (inside == _JSON and not _wants_json(request)):
         return None
     cap = min(facts.max_output, max(LEAST_RAISED_CAP, CAP_FACTOR * request.max_tokens))
-    change = Change(
-        RAISE_CAP, "max_tokens", "the answer was cut off inside a tool call", request.max_tokens, cap
-    )
+    reason = f"the answer was cut off inside {inside}"
+    change = Change(RAISE_CAP, "max_tokens", reason, request.max_tokens, cap)
     return Sequel({**request.params, "max_tokens": cap}, (change,), answer, record.amendment.partial)
+
+
+def _wants_json(request: Request) -> bool:
+    config = request.params.get("output_config")
+    asked = isinstance(config, Mapping) and cast("Mapping[str, object]", config).get("format") is not None
+    return asked or request.output_format is not None or request.params.get("output_format") is not None
 
 
 def whole_body(record: JobRecord, body: str) -> str:

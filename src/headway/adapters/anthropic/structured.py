@@ -63,10 +63,19 @@ def value_of(text: str, output_format: object) -> Any:
         raise MisfitError(_places(error, output_format)) from None
 
 
-def _format(output_format: object) -> dict[str, object]:
+def schema_format(schema: dict[str, Any]) -> dict[str, object]:
+    """The ``output_config.format`` for a JSON schema; what the API does not take of it (``minLength`` …) becomes part
+    of the descriptions. Raises `ValueError` for what is no schema."""
     from anthropic import transform_schema
 
-    return {"type": "json_schema", "schema": transform_schema(_schema(output_format))}
+    try:
+        return {"type": "json_schema", "schema": transform_schema(schema)}
+    except (TypeError, KeyError, AttributeError, AssertionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _format(output_format: object) -> dict[str, object]:
+    return schema_format(_schema(output_format))
 
 
 def _places(error: ValidationError, output_format: object) -> str:
