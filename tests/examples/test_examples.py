@@ -32,6 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
             status = end.code
         shown = capsys.readouterr()
         assert not status, shown.err
+        sys.stderr.write(shown.err)  # for who wants to read it, too
         return shown.out.splitlines()
 
     return run
@@ -42,6 +43,15 @@ def test_the_repair_example_says_what_it_changed(run: Run) -> None:
         lines = run(api, "repair.py")
     assert any("changed: max_tokens from 100000 to 64000" in line for line in lines)
     assert lines[-1].startswith("succeeded")
+
+
+def test_the_structured_example_writes_a_table(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with FakeAPI.in_thread(FakeConfig(latency=INSTANT)) as api:
+        rows = [line.split(",") for line in run(api, "structured.py")]
+        assert [row[:2] for row in rows] == [["good", "1.0"]] * 4
+        assert rows[2][2] == "0.0" and api.stats().served == 3, "the same review is asked about once"
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("$0.000") and "for 3 answers" in last
 
 
 def test_the_bulk_example_goes_on_where_it_was(run: Run, tmp_path: Path) -> None:

@@ -152,15 +152,14 @@ class Engine:
         rejoin = None if place is None else partial(self.lanes.rejoin, place=place)
         self._amender.enter(job, stored and stored.amendment, rejoin)
 
-    def cancel(self, handle: Job[Message]) -> None:
+    def cancel(self, job: Job[Message]) -> None:
         """The caller takes the job back; it goes on while another handle of it is held."""
-        if handle.done() or handle.interrupt is not None or (job := self._known.let_go(handle)) is None:
+        if job.done() or job.interrupt is not None or (last := self._known.let_go(job)) is None:
             return
+        job = last
         job.interrupt = Interrupt.CANCELLED
         if self._intake is not None and self._intake.discard(job):  # the journal has not heard of it
-            ending = self._recorder.note(job, Cancelled(loop_time()), durable=False)
-            assert ending is not None
-            self.close(job, ending, None)
+            self._known.end(job, Cancelled(loop_time()))
         elif job.scope is None and self._withdraw(job):
             self._finish(job, Cancelled(loop_time()))
         elif self.lanes.abandon(job):

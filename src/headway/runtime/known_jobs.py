@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
+from headway.core.events import JobEvent
 from headway.core.job import JobState
 from headway.core.outcome import Ending
 from headway.ports import Transport
@@ -82,7 +83,11 @@ class KnownJobs:
 
     def refuse(self, job: Job[Message]) -> None:
         """Its key stands for another request."""
-        ending = self._recorder.note(job, key_reused(job), durable=False)
+        self.end(job, key_reused(job))
+
+    def end(self, job: Job[Message], event: JobEvent) -> None:
+        """It ends with this event, of which the journal is not told: it does not have the job."""
+        ending = self._recorder.note(job, event, durable=False)
         assert ending is not None
         self._close(job, ending, None)
 
