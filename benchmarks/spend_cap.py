@@ -63,7 +63,7 @@ class Case:
 
 CASES = [
     *(Case("whole", share, prices) for prices in RATES for share in (0.2, 0.5, 0.9)),
-    Case("max_tokens 4096", 0.5, max_tokens=4096),
+    Case("max_tokens 1024", 0.5, max_tokens=1024),
     Case("cached prefix", 0.5, system=WORDS * 150, cache="auto"),
     Case("cached, odd", 0.5, "odd", system=WORDS * 150, cache="auto"),
     Case("faults", 0.5, config={"faults": preset("mixed:10")}),

@@ -223,5 +223,18 @@ def test_costs_by_tag(api: RemoteAPI, headway: Headway) -> None:
     assert "by tag    " in ended.out
     assert "blue: $0.00" in ended.out
     assert ", 2 answers" in ended.out
+    params = {"model": "claude-haiku-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    named = [
+        {"prompt": "x", "tenant": "acme"},
+        {"custom_id": "b", "params": params, "tenant": 7},
+        {"prompt": "y"},
+    ]
+    headway.write("".join(json.dumps(line) + "\n" for line in named), "n.jsonl")
+    ended = headway("run", "n.jsonl", "--no-progress")
+    assert "by tenant " in ended.out and "acme: $0" in ended.out and "7: $0" in ended.out, ended.out
+    assert "warning" not in ended.err
+    assert "acme" in headway("costs", "n.results.jsonl", "--by", "tenant").out
+    shown = headway("results", "n.results.jsonl", "--tenant", "7", "-q").out
+    assert json.loads(shown)["headway"]["tenant"] == "7"
     headway.write('{"prompt": "x", "tag": ["a"]}\n')
     assert "tag: must be a string, not list" in headway("run", "p.jsonl").err

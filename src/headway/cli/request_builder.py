@@ -12,11 +12,13 @@ from headway.cli.line_fault import LineFault, Warnings
 from headway.cli.prompt_template import PromptTemplate, field_text
 from headway.cli.records import Record
 from headway.core.id_set import IdSet
-from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request, tag_of
+from headway.core.request import CALL_OPTIONS, Request, RequestError, build_request, label_of
 from headway.preflight.rules.parameters import KNOWN
 
 BATCH_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 """What the Message Batches API accepts as ``custom_id``."""
+NAMES: Final = ("custom_id", "tag", "tenant")
+"""What a line may say of its result and of whose it is."""
 PARAMETERS: Final = KNOWN | CALL_OPTIONS | {"betas"}
 """What a line may say beside its id and its prompt."""
 
@@ -70,8 +72,9 @@ class RequestBuilder:
         key = line_id(record) if custom_id is None else custom_id
         try:
             request = build_request(body, self._defaults, {}, custom_id=key)
-            if tag := _tag(record.fields) or self._tag:
-                request = replace(request, tag=tag)
+            tag, tenant = _label("tag", record.fields) or self._tag, _label("tenant", record.fields)
+            if tag or tenant:
+                request = replace(request, tag=tag, tenant=tenant)
             request.content_digest()  # what JSON cannot hold is this line's fault
         except RequestError as error:
             raise LineFault(str(error)) from None
@@ -103,9 +106,9 @@ class RequestBuilder:
         if len(forms) != 1:
             raise LineFault(_no_form(fields, forms))
         if forms == ["params"]:
-            self._warn_unknown(set(fields) - {"params", "custom_id", "tag", self._id_field}, "is ignored")
+            self._warn_unknown(set(fields) - {"params", *NAMES, self._id_field}, "is ignored")
             return self._params(fields["params"])
-        extra = set(fields) - PARAMETERS - {"prompt", "custom_id", "tag", self._id_field}
+        extra = set(fields) - PARAMETERS - {"prompt", *NAMES, self._id_field}
         self._warn_unknown(extra, "is not a parameter of the Messages API and is not sent")
         body = {name: value for name, value in fields.items() if name in PARAMETERS}
         if forms == ["prompt"]:
@@ -162,10 +165,10 @@ def line_id(record: Record) -> str:
     return f"line-{record.number}-{digest}"
 
 
-def _tag(fields: Mapping[str, object]) -> str:
+def _label(name: str, fields: Mapping[str, object]) -> str:
     """What the line's cost is counted under; a number of a table is taken as its text."""
-    value = fields.get("tag")
-    return str(value) if isinstance(value, int | float) else tag_of(value)
+    value = fields.get(name)
+    return str(value) if isinstance(value, int | float) else label_of(name, value)
 
 
 def _user_turn(text: str) -> list[dict[str, str]]:

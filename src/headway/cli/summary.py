@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from headway.cli import figures
 from headway.cli.run_report import RunReport, Utilisation
+from headway.core.cost_sheet import CostLine
 from headway.core.dimension import ROW, Dimension
 from headway.core.lane import Lane
 
 KINDS: Final = 5
 """Kinds of failures shown."""
 TAGS: Final = 10
-"""Tags shown."""
+"""Tags and tenants shown."""
 LABEL: Final = 10
 NOUN: Final = {
     Dimension.REQUESTS: "requests",
@@ -103,22 +104,27 @@ def _tokens(report: RunReport) -> Iterator[tuple[str, str]]:
 
 
 def _tags(report: RunReport) -> Iterator[tuple[str, str]]:
-    """What this run spent, by tag, the dearest first."""
-    lines = report.status.costs.by_tag
+    """What this run spent, by tag and by tenant, the dearest first."""
+    costs = report.status.costs
+    yield from _by_name("tag", costs.by_tag)
+    yield from _by_name("tenant", costs.by_tenant)
+
+
+def _by_name(what: str, lines: Mapping[str, CostLine]) -> Iterator[tuple[str, str]]:
     if not set(lines) - {""}:
         return
-    label = "by tag"
+    label = f"by {what}"
     dearest = sorted(lines.items(), key=lambda item: -item[1].usd)
-    for tag, line in dearest[:TAGS]:
+    for name, line in dearest[:TAGS]:
         unknown = f" and {figures.plural(line.unpriced, 'answer')} of unknown price" if line.unpriced else ""
         yield (
             label,
-            f"{tag or '(none)'}: {figures.usd(line.usd)}{unknown}, {figures.plural(line.answers, 'answer')}",
+            f"{name or '(none)'}: {figures.usd(line.usd)}{unknown}, {figures.plural(line.answers, 'answer')}",
         )
         label = ""
     if len(dearest) > TAGS:
         rest = sum(line.usd for _, line in dearest[TAGS:])
-        yield "", f"and {figures.plural(len(dearest) - TAGS, 'other tag')}: {figures.usd(rest)}"
+        yield "", f"and {figures.plural(len(dearest) - TAGS, f'other {what}')}: {figures.usd(rest)}"
 
 
 def _spend(report: RunReport) -> Iterator[tuple[str, str]]:

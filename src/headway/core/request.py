@@ -37,6 +37,8 @@ class Request:
     """A type for structured output, as in ``messages.parse``; never journalled."""
     tag: str = ""
     """What its cost is counted under (a team, a feature); it is not sent."""
+    tenant: str = ""
+    """Whose turn it takes and whose cost it is, where the call names nobody; it is not sent."""
     _digest: bytes | None = field(default=None, init=False, repr=False, compare=False)
     """SHA-256 of the content, once it was asked for: journal, key and twins all want it."""
 
@@ -90,17 +92,17 @@ def build_request(
     """Make a request from what the caller gave.
 
     ``prompt`` is a string, a list of message dicts, a body (``{"messages": …, …}``), a Message Batches
-    request (``{"custom_id", "params"}``, perhaps with a ``tag``) or a `Request`. ``overrides`` win over it;
-    ``defaults`` fill gaps.
+    request (``{"custom_id", "params"}``, perhaps with ``tag`` and ``tenant``) or a `Request`. ``overrides`` win over
+    it; ``defaults`` fill gaps.
     ``newest:sonnet`` as the model becomes the newest active one of that line, by the ``catalog``.
     """
     given: dict[str, object]
     options: dict[str, object] = {}
     if isinstance(prompt, Request):
         given, options = {**prompt.params, "output_format": prompt.output_format}, dict(prompt.options)
-        custom_id, tag = custom_id or prompt.custom_id, prompt.tag
+        custom_id, labels = custom_id or prompt.custom_id, (prompt.tag, prompt.tenant)
     else:
-        given, found_id, tag = _body_of(prompt)
+        given, found_id, labels = _body_of(prompt)
         custom_id = custom_id or found_id
     merged = {
         name: value
@@ -120,12 +122,13 @@ def build_request(
     _require(params)
     params["model"] = catalog.resolve(str(params["model"]))
     params.pop("stream", None)  # false says what is so anyway
-    return Request(params, options, custom_id, output_format, tag)
+    return Request(params, options, custom_id, output_format, *labels)
 
 
-def _body_of(prompt: object) -> tuple[dict[str, object], str | None, str]:
+def _body_of(prompt: object) -> tuple[dict[str, object], str | None, tuple[str, str]]:
+    """The body, its id, and tag and tenant."""
     if isinstance(prompt, str):
-        return {"messages": [{"role": "user", "content": prompt}]}, None, ""
+        return {"messages": [{"role": "user", "content": prompt}]}, None, ("", "")
     if isinstance(prompt, Mapping):
         body = cast("Mapping[str, object]", prompt)
         if "params" in body:
@@ -136,21 +139,22 @@ def _body_of(prompt: object) -> tuple[dict[str, object], str | None, str]:
                 )
             if custom_id is not None and not isinstance(custom_id, str):
                 raise RequestError("custom_id", f"must be a string, not {type(custom_id).__name__}")
-            return dict(cast("Mapping[str, object]", params)), custom_id, tag_of(body.get("tag"))
-        return dict(body), None, ""
+            labels = label_of("tag", body.get("tag")), label_of("tenant", body.get("tenant"))
+            return dict(cast("Mapping[str, object]", params)), custom_id, labels
+        return dict(body), None, ("", "")
     if isinstance(prompt, Iterable) and not isinstance(prompt, bytes | bytearray):
-        return {"messages": list(cast("Iterable[object]", prompt))}, None, ""
+        return {"messages": list(cast("Iterable[object]", prompt))}, None, ("", "")
     raise RequestError(
         "messages", f"expected a string, a list of messages or a request, not {type(prompt).__name__}"
     )
 
 
-def tag_of(value: object) -> str:
-    """A tag as it was given; nothing is the empty one. Raises `RequestError`."""
+def label_of(name: str, value: object) -> str:
+    """A tag or a tenant as it was given; nothing is the empty one. Raises `RequestError`."""
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise RequestError("tag", f"must be a string, not {type(value).__name__}")
+        raise RequestError(name, f"must be a string, not {type(value).__name__}")
     return value
 
 

@@ -16,7 +16,7 @@ from headway.core.failure import failure_of
 from headway.core.id_set import IdSet
 from headway.core.job import JobRecord, JobState, Priority
 from headway.core.outcome import Ending
-from headway.core.request import Request, RequestError, build_request, tag_of
+from headway.core.request import Request, RequestError, build_request, label_of
 from headway.core.tokens import measure
 from headway.ports import BudgetKey, Transport
 from headway.runtime.budget_keys import BudgetKeys
@@ -107,14 +107,14 @@ class JobFactory:
         if deadline is not None and not deadline > 0:
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
         if terms.tag:
-            request = replace(request, tag=tag_of(terms.tag))
+            request = replace(request, tag=label_of("tag", terms.tag))
         now = loop_time()
         record = JobRecord(
             id=number,
             key=key,
             request=request,
             priority=Priority(terms.priority),
-            tenant=terms.tenant,
+            tenant=terms.tenant or request.tenant,
             submitted=now,
             deadline=None if deadline is None else now + deadline,
         )

@@ -119,6 +119,8 @@ def _request_text(request: Request) -> str:
         stored["custom_id"] = request.custom_id
     if request.tag:
         stored["tag"] = request.tag
+    if request.tenant:
+        stored["tenant"] = request.tenant
     # Not canonical: the order of keys in a tool's schema is part of the prompt.
     return _COMPACT.encode(stored)
 
@@ -133,6 +135,7 @@ def request_of(stored: bytes) -> Request:
             cast("dict[str, object]", data.get("options", {})),
             cast("str | None", data.get("custom_id")),
             tag=cast("str", data.get("tag", "")),
+            tenant=cast("str", data.get("tenant", "")),
         )
     except (ValueError, KeyError, TypeError):
         raise RowError("a request that is not JSON") from None
