@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from conversations import bodies
+from conversations import bodies, whole_bodies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parameter_bodies import ask, mend
@@ -54,7 +54,7 @@ def test_rules_never_crash(change: dict[str, Any], whole: bool) -> None:
     assert body == before
 
 
-@given(st.one_of(st.builds(ask), bodies()), odd, st.integers(0, 2))
+@given(st.one_of(st.builds(ask), bodies(), whole_bodies()), odd, st.integers(0, 2))
 @settings(max_examples=150, deadline=None)
 def test_rules_that_do_not_look_would_find_nothing(
     body: dict[str, Any], change: dict[str, Any], n: int

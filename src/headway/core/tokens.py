@@ -78,23 +78,33 @@ class _Scale:
 
     def add(self, value: object) -> None:
         """Text, blocks, and whatever holds them."""
-        if isinstance(value, str):
-            self.characters += len(value)
+        kind = type(value)
+        if kind is str:
+            self.characters += len(cast("str", value))
+        elif kind is dict:
+            self._add_block(cast("Mapping[str, object]", value))
+        elif kind is list:
+            for item in cast("list[object]", value):
+                self.add(item)
         elif value is None:
             return
+        elif isinstance(value, str):
+            self.characters += len(value)
         elif isinstance(value, Mapping):
             self._add_block(cast("Mapping[str, object]", value))
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, tuple):
             for item in cast("Iterable[object]", value):
                 self.add(item)
         elif isinstance(value, int | float):
             self.characters += 8
 
     def _add_block(self, block: Mapping[str, object]) -> None:
-        if block.get("cache_control") is not None:
+        if "cache_control" in block and block["cache_control"] is not None:
             self.cached = True
         kind, source = block.get("type"), block.get("source")
-        if kind == "image":
+        if kind == "text" and len(block) == 2 and type(text := block.get("text")) is str:
+            self.characters += len("text") + len(text)
+        elif kind == "image":
             data = _data_of(source)
             tokens = image_tokens(data, self._edge, self._most) if data else None
             self.fixed += IMAGE_TOKENS if tokens is None else tokens

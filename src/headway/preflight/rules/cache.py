@@ -22,7 +22,7 @@ from headway.preflight.breakpoints import (
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.rule import Mended, Rule, UnrepairableError
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER
 
 NAME: Final = "cache"
 SURELY: Final = 1.4
@@ -184,6 +184,6 @@ RULES = (
         _check,
         _repair,
         order=60,
-        about=frozenset({"cache_control", "tools", BLOCKS}),
+        about=frozenset({"cache_control", "tools", OTHER}),
     ),
 )

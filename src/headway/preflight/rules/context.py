@@ -8,7 +8,7 @@ from typing import Final
 
 from headway.core.change import Change
 from headway.core.error_kind import ErrorKind
-from headway.core.tokens import PromptSize
+from headway.core.tokens import PromptSize, measure
 from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding, Severity
 from headway.preflight.rule import Mended, Rule, UnrepairableError
@@ -81,7 +81,9 @@ def _size(body: Body, facts: Facts) -> _Size | None:
     window = (overflow.window if overflow else None) or (facts.model.window if facts.model else None)
     if window is None or (facts.counted is None and overflow is None and _is_small(body, facts, window)):
         return None
-    estimate = max(1.0, facts.input_tokens(body))
+    whole = measure(body)
+    text = whole.fixed + whole.characters * facts.tokens_per_char
+    estimate = max(1.0, text)
     counted = facts.counted
     if counted is None and overflow is not None:
         # Refused without numbers: all that is known is that it was too much.
@@ -90,7 +92,7 @@ def _size(body: Body, facts: Facts) -> _Size | None:
     cap = asked if isinstance(asked, int) else 0
     summed = overflow is not None and overflow.max_tokens is not None
     if counted is None:
-        return _Size(window, estimate, facts.certain_tokens(body), 1.0, False, cap, summed)
+        return _Size(window, estimate, text - whole.guessed, 1.0, False, cap, summed)
     return _Size(window, counted, counted, counted / estimate, True, cap, summed)
 
 

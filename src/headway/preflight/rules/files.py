@@ -9,7 +9,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.parts import parts_of
 from headway.preflight.rule import Rule
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER
 
 NAME = "files"
 
@@ -30,6 +30,6 @@ RULES = (
         None,
         frozenset({ErrorKind.NOT_FOUND, ErrorKind.INVALID_REQUEST}),
         order=91,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER}),
     ),
 )

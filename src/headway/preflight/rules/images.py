@@ -17,7 +17,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.parts import Part, parts_of, replaced
 from headway.preflight.rule import Mended, Rule
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER
 
 NAME = "images"
 TOOL: Final = "images"
@@ -117,6 +117,6 @@ RULES = (
         _repair,
         frozenset({ErrorKind.IMAGE_TOO_LARGE}),
         order=60,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER}),
     ),
 )

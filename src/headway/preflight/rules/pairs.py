@@ -8,7 +8,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.pairing import Pairing
 from headway.preflight.system_turns import with_messages
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER, TOOLS
 from headway.preflight.turns import SERVER_USES, kinds_in, messages_in
 
 NAME = "pairs"
@@ -33,6 +33,6 @@ RULES = (
         "orphans and duplicates, puts results first, makes ids unique.",
         _mend,
         order=10,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER, TOOLS}),
     ),
 )

@@ -16,7 +16,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.parts import Part, parts_of, replaced
 from headway.preflight.rule import Mended, Rule
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER
 
 NAME = "pdf"
 _MOST_SEEN: Final = 512
@@ -130,6 +130,6 @@ RULES = (
         _check,
         _repair,
         order=61,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER}),
     ),
 )

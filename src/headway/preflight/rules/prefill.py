@@ -7,7 +7,7 @@ from typing import Final
 from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.system_turns import with_messages
-from headway.preflight.traits import BLOCKS, SHAPE
+from headway.preflight.traits import OTHER, SHAPE
 from headway.preflight.turns import SERVER_USES, Block, is_server_result, messages_in, turns_of
 
 NAME = "prefill"
@@ -56,6 +56,6 @@ RULES = (
         "Keeps the assistant turn and adds the documented user turn that asks to continue it.",
         _mend,
         order=30,
-        about=frozenset({BLOCKS, SHAPE}),
+        about=frozenset({OTHER, SHAPE}),
     ),
 )

@@ -8,7 +8,7 @@ from typing import Final, cast
 from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.system_turns import settle_system_turns, takes_system_turns
-from headway.preflight.traits import BLOCKS, SHAPE
+from headway.preflight.traits import OTHER, SHAPE
 from headway.preflight.turns import Message, as_object, is_list, messages_in
 
 NAME = "roles"
@@ -109,6 +109,6 @@ RULES = (
         "the next user turn, or into `system`.",
         _mend,
         order=8,
-        about=frozenset({BLOCKS, SHAPE}),
+        about=frozenset({OTHER, SHAPE}),
     ),
 )

@@ -7,7 +7,7 @@ from typing import Final
 from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.system_turns import with_messages
-from headway.preflight.traits import BLOCKS, SHAPE
+from headway.preflight.traits import OTHER, SHAPE
 from headway.preflight.turns import Message, as_object, is_blank, is_directive, is_list, messages_in
 
 NAME = "text"
@@ -168,6 +168,6 @@ RULES = (
         "Removes empty text, and turns that have nothing else; strips the end of a prefilled answer.",
         _mend,
         order=14,
-        about=frozenset({BLOCKS, SHAPE}),
+        about=frozenset({OTHER, SHAPE}),
     ),
 )

@@ -9,7 +9,7 @@ from headway.preflight.bound_thinking import without_thinking
 from headway.preflight.facts import Body, Facts
 from headway.preflight.fault import Fault, mending_rule
 from headway.preflight.system_turns import with_messages
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER, THOUGHTS
 from headway.preflight.turns import (
     THINKING,
     Message,
@@ -110,7 +110,7 @@ RULES = (
         "refusal all of them.",
         _mend,
         order=12,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER, THOUGHTS}),
         after=frozenset({ErrorKind.THINKING_REFUSED}),
     ),
 )

@@ -11,7 +11,7 @@ from headway.preflight.facts import Body, Facts
 from headway.preflight.finding import Finding
 from headway.preflight.rule import Mended, Rule, UnrepairableError
 from headway.preflight.rules.sampling import has_own_version
-from headway.preflight.traits import BLOCKS
+from headway.preflight.traits import OTHER
 
 NAME: Final = "api_version"
 
@@ -60,6 +60,6 @@ RULES = (
         _check,
         _repair,
         order=35,
-        about=frozenset({BLOCKS}),
+        about=frozenset({OTHER}),
     ),
 )
