@@ -1,224 +1,48 @@
 """A million jobs: memory, start-up, resume and CPU per job, as the number of jobs grows.
 
-    python benchmarks/scale.py [--quick] [--only queue,map,run,first,resume] [--jobs 1000,10000,100000,1000000]
+    python benchmarks/scale.py [--quick] [--only queue,map,names,run,first,resume] [--jobs 1000,10000,100000,1000000]
 
 Every figure comes from a process of its own. The transport answers at once and in memory, so what is measured is
 headway: the real command line (`run_command.run`: check of the head, journal, results) or the library's `map`.
 CPU is the process's own (user and system); "grew" is the peak resident set beyond that after the imports.
+``--check`` ends with status 1 when a target of `TARGETS` is missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import multiprocessing
-import os
-import resource
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-MODEL = "claude-sonnet-5-5"
-PROMPT = (
-    "A train leaves at 9:40 and needs 95 minutes. When does it arrive? Answer with the time only, please."
+from finished_run import finished_journal
+from scale_loads import (
+    PROMPT,
+    Figures,
+    first_request,
+    map_jobs,
+    map_named,
+    queue_operations,
+    results_of,
+    run_file,
+    write_input,
 )
-Figures = dict[str, float]
 
-
-class Forgetful(list[Any]):
-    """A list that keeps nothing: what the transport remembers would be counted as ours."""
-
-    def append(self, item: object, /) -> None:
-        return None
-
-
-class ForgetfulCounts(dict[str, int]):
-    """A dict that keeps nothing."""
-
-    def __setitem__(self, key: str, value: int, /) -> None:
-        return None
-
-
-def peak() -> float:
-    """The most memory this process ever had, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def resident() -> float:
-    """The memory it has now, in MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / (1 << 20)
-
-
-def transport(on_send: Callable[[], None] = lambda: None) -> object:
-    """Answers everything at once."""
-    from headway.testing.transport import ScriptedTransport, reply
-
-    answer = reply("It arrives at 11:15.")
-
-    def script(_: object) -> object:
-        on_send()
-        return answer
-
-    made = ScriptedTransport(script, latency=0.0, connections=100)  # type: ignore[arg-type]
-    made.sent = made.answered = Forgetful()
-    made._attempts = ForgetfulCounts()
-    return made
-
-
-def write_input(path: Path, jobs: int) -> None:
-    """A file of so many prompts, 150 bytes a line."""
-    with path.open("w") as file:
-        for number in range(jobs):
-            file.write(json.dumps({"custom_id": f"job-{number}", "prompt": f"{number} {PROMPT}"}) + "\n")
-
-
-def command(path: Path, on_send: Callable[[], None] = lambda: None) -> int:
-    """``headway run PATH`` with that transport; gives its exit status."""
-    import headway.scheduler
-    from headway.cli.run_command import RunOptions, run
-
-    os.environ.setdefault("ANTHROPIC_API_KEY", "none")
-    headway.scheduler.transport_for = lambda *_: transport(on_send)  # type: ignore[assignment]
-    limit = "requests=1000M,input=1000000M,output=1000000M"
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        status = run(RunOptions(input=path, limit=limit, progress=False))
-    if status != 0:
-        raise SystemExit(f"the run ended with {status}: {said.getvalue()}")
-    return status
-
-
-def measured(call: Callable[[], object]) -> Figures:
-    """Seconds, CPU seconds and memory of a call, in this process."""
-    import anthropic.types
-
-    import headway.cli.run_command
-    import headway.scheduler  # noqa: F401
-
-    assert anthropic.types
-    base = resident()
-    wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    return {
-        "seconds": time.perf_counter() - wall,
-        "cpu": time.process_time() - cpu,
-        "grew": max(0.0, peak() - base),
-        "base": base,
-    }
-
-
-def run_file(path: Path) -> Figures:
-    """A whole run."""
-    return measured(lambda: command(path))
-
-
-def first_request(path: Path) -> Figures:
-    """Seconds from the command, its modules imported, to the first request."""
-    began: list[float] = []
-
-    class FirstError(BaseException):
-        """The first request was sent."""
-
-    def note() -> None:
-        began.append(time.perf_counter())
-        os._exit_later = True  # type: ignore[attr-defined]
-        raise FirstError
-
-    figures: Figures = {}
-
-    def call() -> None:
-        start, cpu = time.perf_counter(), time.process_time()
-        with contextlib.suppress(BaseException):
-            command(path, note)
-        figures["first"] = began[0] - start
-        figures["first_cpu"] = time.process_time() - cpu
-
-    return measured(call) | figures
-
-
-def map_jobs(jobs: int) -> Figures:
-    """The library's ``map``, without a journal."""
-    import anyio
-
-    from headway import Limits, Scheduler
-
-    async def run() -> None:
-        told = Limits(requests=1e9, input=1e12, output=1e12)
-        async with Scheduler(model=MODEL, max_tokens=64, transport=transport(), limits=told) as scheduler:  # type: ignore[arg-type]
-            prompts: Iterator[str] = (f"{number} {PROMPT}" for number in range(jobs))
-            count = 0
-            async for outcome in scheduler.map(prompts):
-                count += outcome.state == "succeeded"
-        assert count == jobs
-
-    return measured(lambda: anyio.run(run))
-
-
-def queue_operations(jobs: int) -> Figures:
-    """Push and pop with so many entries waiting, over ten tenants and with retries."""
-    from headway.core.queue import FairQueue
-    from headway.core.queue_entry import Entry
-
-    queue: FairQueue[int] = FairQueue()
-    for number in range(jobs):
-        entry = Entry(number, tenant=f"t{number % 10}", cost=1.0 + number % 7)
-        entry.not_before = 5.0 if number % 4 == 0 else 0.0
-        queue.push(entry, 0.0)
-    rounds = 20_000
-    cpu = time.process_time()
-    for _ in range(rounds):
-        taken = queue.pop(10.0)
-        assert taken is not None
-        queue.push(taken, 10.0)
-    return {"operation": (time.process_time() - cpu) / rounds / 2}
-
-
-def finished_journal(path: Path) -> None:
-    """The journal and results of a run that has finished every line, written in bulk and without a bookmark."""
-    from headway.adapters.sqlite import intake
-    from headway.adapters.sqlite.database import Database
-    from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, InputOptions, open_input
-    from headway.cli.run_settings import META, RunSettings
-    from headway.core.events import Started, Succeeded
-    from headway.core.job import JobRecord, advance
-    from headway.core.outcome import ending_of
-    from headway.core.usage import Usage
-    from headway.testing.transport import reply
-
-    body = reply("It arrives at 11:15.").body
-    source, form = open_input(InputOptions(input=path), print)
-    source.check_head()
-    head = source.fingerprint()
-    base_url = (os.environ.get("ANTHROPIC_BASE_URL") or "https://api.anthropic.com").rstrip("/")
-    settings = RunSettings(DEFAULT_MODEL, DEFAULT_MAX_TOKENS, None, None, form.value, base_url)
-    output = path.with_name(f"{path.stem}.results.jsonl")
-    database = Database(output.with_name(f"{output.name}.journal"))
-    kept = {name: getattr(settings, name) for name in RunSettings.__dataclass_fields__}
-    kept |= {"head_size": head.size, "head_sha256": head.sha256}
-    database.begin()
-    from headway.adapters.sqlite import meta
-
-    meta.put(database.connection, META, json.dumps(kept))
-    with output.open("w") as results:
-        for number, record in enumerate(source.records(), 1):
-            request = record.item
-            job = JobRecord(number, record.key, request)  # type: ignore[arg-type]
-            intake.admit(database.connection, [job], reopen_failed=False)
-            event = Succeeded(2.0, body, Usage(120, 10), "end_turn", "req", 0.001)
-            ended = advance(advance(job, Started(1.0)), event)
-            ending = ending_of(ended, event)
-            assert ending is not None
-            intake.write(database.connection, ended, event, ending)
-            results.write(ending.line() + "\n")
-            if number % 50_000 == 0:
-                database.commit()
-                database.begin()
-    database.commit()
-    database.close()
-    source.close()
+PARTS = "queue,map,names,run,first,resume"
+TARGETS: Final = {
+    "grew": (150.0, "MiB over the base process"),
+    "first": (2.0, "seconds from the imports to the first request"),
+    "again": (10.0, "seconds to the first request of a resumed run"),
+    "flat": (1.5, "times the CPU a job at the smallest number of 10,000 or more"),
+    "deeper": (
+        4.0,
+        "times the CPU of a queue operation at the smallest number (log n doubles)",
+    ),
+}
+"""Most of each figure, whatever the number of jobs."""
 
 
 def apart(call: Callable[..., Figures | None], *arguments: object) -> Figures:
@@ -239,50 +63,94 @@ def cost(figures: Figures, jobs: int) -> str:
     )
 
 
-def measure(part: str, sizes: list[int], folder: Path) -> None:
-    """One part of the report."""
-    for jobs in sizes:
-        path = folder / f"{part}-{jobs}.jsonl"
+class Report:
+    """Measures part by part, prints, and remembers what missed its target."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._first: dict[str, float] = {}
+        """The figure at the smallest number of jobs."""
+        self.missed: list[str] = []
+
+    def part(self, part: str, jobs: int) -> None:
+        """One part of the report at one number of jobs."""
+        path = self._folder / f"{part}-{jobs}.jsonl"
+        if part in ("run", "first", "resume"):
+            write_input(path, jobs)
         match part:
             case "queue":
-                show(
-                    "queue",
-                    jobs,
-                    f"{1e6 * apart(queue_operations, jobs)['operation']:6.1f} µs CPU an operation",
-                )
+                micro = 1e6 * apart(queue_operations, jobs)["operation"]
+                show("queue", jobs, f"{micro:6.1f} µs CPU an operation")
+                self._judge("deeper", "queue", jobs, micro / self._first.setdefault("queue", micro))
             case "map":
-                show("map", jobs, cost(apart(map_jobs, jobs), jobs))
+                self._show("map", jobs, apart(map_jobs, jobs))
+            case "names":
+                self._show("map, tags, dedupe", jobs, apart(map_named, jobs))
             case "run":
-                write_input(path, jobs)
-                show("run, journal", jobs, cost(apart(run_file, path), jobs))
+                self._show("run, journal", jobs, apart(run_file, path))
             case "first":
-                write_input(path, jobs)
-                found = apart(first_request, path)
-                show(
-                    "first request", jobs, f"after {found['first']:.2f} s, {found['first_cpu']:.2f} s of CPU"
-                )
+                self._first_request("first request", "first", jobs, path)
             case _:
-                write_input(path, jobs)
-                apart(finished_journal, path)
-                for name in ("resume, key by key", "resume, bookmark"):
-                    found = apart(run_file, path)
-                    show(name, jobs, f"{jobs / found['cpu']:10,.0f} rows per s of CPU, {cost(found, jobs)}")
-        for leftover in folder.glob(f"{part}-*"):
+                self._resume(path, jobs)
+        for leftover in self._folder.glob(f"{part}-*"):
             leftover.unlink()
+
+    def _resume(self, path: Path, jobs: int) -> None:
+        apart(finished_journal, path)
+        for name in ("resume, key by key", "resume, bookmark"):
+            self._rows(name, jobs, apart(run_file, path))
+        with path.open("a") as file:
+            for number in range(1000):
+                file.write(json.dumps({"custom_id": f"more-{number}", "prompt": f"{number} {PROMPT}"}) + "\n")
+        self._first_request("resume, more lines", "again", jobs, path)
+        journal = path.with_name(f"{path.stem}.results.jsonl.journal")
+        self._rows("results", jobs, apart(results_of, journal, ()))
+        self._rows("results, failed", jobs, apart(results_of, journal, ("failed",)))
+
+    def _rows(self, name: str, jobs: int, found: Figures) -> None:
+        show(name, jobs, f"{jobs / found['cpu']:10,.0f} rows per s of CPU, {cost(found, jobs)}")
+        self._judge("grew", name, jobs, found["grew"])
+
+    def _first_request(self, name: str, target: str, jobs: int, path: Path) -> None:
+        found = apart(first_request, path)
+        show(name, jobs, f"after {found['first']:.2f} s, {found['first_cpu']:.2f} s of CPU")
+        self._judge(target, name, jobs, found["first"])
+
+    def _show(self, name: str, jobs: int, found: Figures) -> None:
+        show(name, jobs, cost(found, jobs))
+        self._judge("grew", name, jobs, found["grew"])
+        if jobs >= 10_000:  # below, what a process does once weighs too much
+            each = found["cpu"] / jobs
+            self._judge("flat", name, jobs, each / self._first.setdefault(name, each))
+
+    def _judge(self, target: str, name: str, jobs: int, figure: float) -> None:
+        most, what = TARGETS[target]
+        if figure > most:
+            self.missed.append(f"{name}, {jobs:,} jobs: {figure:.2f}, at most {most:g} {what}")
 
 
 def main() -> None:
     """Read the arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="1,000 and 5,000 jobs")
-    parser.add_argument("--only", default="queue,map,run,first,resume", metavar="PARTS")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="1,000 jobs")
+    parser.add_argument("--only", default=PARTS, metavar="PARTS")
     parser.add_argument("--jobs", default="1000,10000,100000,1000000", metavar="NUMBERS")
     parser.add_argument("--folder", type=Path, help="where the files go (they are large): decides the disk")
+    parser.add_argument("--check", action="store_true", help="exit status 1 if a target is missed")
     arguments = parser.parse_args()
-    sizes = [1_000, 5_000] if arguments.quick else [int(number) for number in arguments.jobs.split(",")]
+    parts = "queue,map,run,first,resume" if arguments.quick and arguments.only == PARTS else arguments.only
+    sizes = [1_000] if arguments.quick else [int(number) for number in arguments.jobs.split(",")]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        for part in arguments.only.split(","):
-            measure(part, sizes, Path(folder))
+        report = Report(Path(folder))
+        for part in parts.split(","):
+            for jobs in sizes:
+                report.part(part, jobs)
+    for miss in report.missed:
+        print(f"missed: {miss}")
+    if arguments.check and report.missed:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
