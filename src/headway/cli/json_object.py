@@ -25,7 +25,7 @@ def parse_object(content: bytes) -> dict[str, object]:
     """The object on a line. Raises `LineFault`."""
     text = decode(content)
     try:
-        value = cast("object", json.loads(text, parse_constant=_refuse_constant))
+        value = cast("object", _DECODER.decode(text))
     except json.JSONDecodeError as error:
         raise LineFault(_not_json(text, error)) from None
     except RecursionError:
@@ -47,6 +47,10 @@ def parse_object(content: bytes) -> dict[str, object]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise LineFault(f"invalid JSON: {name} is not a JSON number; use null or a string")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+"""Made once: ``json.loads`` with options makes a decoder for every line."""
 
 
 def _refuse_lone_surrogates(value: object) -> None:
