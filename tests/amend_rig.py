@@ -129,7 +129,7 @@ class Painter:
         return Mended(with_text(body, text_of(body).replace(old, new)), (change,))
 
     async def release(self, changes: Sequence[Change]) -> None:
-        await anyio.sleep(1)
+        await anyio.sleep(self._seconds)
         self.released.append(tuple(changes))
 
 

@@ -174,8 +174,8 @@ class MemoryBatches:
 class BatchingTransport(ScriptedTransport):
     """A scripted transport that has batches."""
 
-    def __init__(self, account: Account, script: Script | None = None) -> None:
-        super().__init__(script, latency=1.0)
+    def __init__(self, account: Account, script: Script | None = None, latency: float = 1.0) -> None:
+        super().__init__(script, latency=latency)
         self.account_of_batches = account
 
     def batches(self) -> MemoryBatches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,7 +38,11 @@ async def served(app: Any, **options: Any) -> AsyncIterator[aiohttp.ClientSessio
 
 
 class Quiet(uvicorn.Server):
-    """Leaves the signal handlers of the test's process alone."""
+    """Leaves the signal handlers of the test's process alone, and ends when it is told to, not a tick later."""
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await until(lambda: self.should_exit, bound=math.inf)
 
     def capture_signals(self) -> Any:
         from contextlib import nullcontext
@@ -45,9 +50,9 @@ class Quiet(uvicorn.Server):
         return nullcontext()
 
 
-async def until(condition: Any) -> None:
-    """Wait for it, at most for the bound."""
-    async with asyncio.timeout(BOUND):
+async def until(condition: Any, bound: float = BOUND) -> None:
+    """Wait for it, at most for the bound (seconds)."""
+    async with asyncio.timeout(bound):
         while not condition():
             await asyncio.sleep(0.002)
 

@@ -56,7 +56,7 @@ async def test_input_is_consumed_only_as_needed() -> None:
         async for _ in outcomes:
             seen += 1
             assert taken <= seen + 10 + 512 + 1
-            if seen == 2000:
+            if seen == 700:
                 break
     assert transport.most_in_flight == 10
     assert transport.in_flight == 0
@@ -223,14 +223,14 @@ async def test_a_reader_is_told_when_the_scheduler_is_closed_before_its_input_en
 
 
 async def test_the_cost_of_a_job_does_not_grow_with_the_queue() -> None:
-    """100,000 jobs through ``map``: memory and work stay in the window (timing lives in benchmarks/)."""
-    transport = ScriptedTransport(latency=1, connections=1000)
+    """Memory and work stay in the window (timing lives in benchmarks/)."""
+    transport = ScriptedTransport(latency=1, connections=500)
     most = 0
     async with scheduler(transport) as s:
         count = 0
-        async for _ in s.map(str(i) for i in range(5_000)):
+        async for _ in s.map(str(i) for i in range(2_500)):
             count += 1
-            if count % 500 == 0:
+            if count % 250 == 0:
                 most = max(most, s.status().queued)
-    assert count == 5_000
-    assert most <= 1512
+    assert count == 2_500
+    assert most <= 500 + 512

@@ -498,7 +498,9 @@ async def test_the_page_is_one_file_that_runs_only_itself() -> None:
 
 
 async def test_the_figures_name_what_is_not_sent_to() -> None:
-    transport = ScriptedTransport(lambda _: refusal(404, "not_found_error", message="model: gone"))
+    transport = ScriptedTransport(
+        lambda _: refusal(404, "not_found_error", message="model: gone"), latency=0.0
+    )
     app = application(scripted(transport), Route("/ask", ask), *headway.web.status_routes())
     async with served(app) as client:
         async with client.get("/ask"):

@@ -257,7 +257,7 @@ async def test_a_deadline_in_the_queue(house: Open) -> None:
 
 
 async def test_two_hundred_calls_against_small_limits(house: Open) -> None:
-    limits = FakeLimits(requests=6000, input=10**9, output=10**9, burst=0.5)
+    limits = FakeLimits(requests=12_000, input=10**9, output=10**9, burst=0.25)
     there = await house(latency=INSTANT, limits=limits)
     async with there.scheduler() as scheduler:
         client = scheduler.client

@@ -24,15 +24,16 @@ from headway.testing.fake_api.reply import _WORDS
 
 pytestmark = pytest.mark.anyio
 PROSE = _WORDS * 12
-BREAKS = [
-    FaultKind.STREAM_CUT,
-    FaultKind.STREAM_EOF,
-    FaultKind.STREAM_ERROR,
-    FaultKind.STREAM_STALL,
-    FaultKind.STREAM_BAD_JSON,
-]
+LOUD = [FaultKind.STREAM_CUT, FaultKind.STREAM_EOF, FaultKind.STREAM_ERROR, FaultKind.STREAM_BAD_JSON]
+PLAIN, RESUMABLE = MODEL, "claude-haiku-4-5"
+"""A model that has to begin anew, and one whose answer is continued."""
+BREAKS = [(kind, after, model) for kind in LOUD for after in (1, 4, 6) for model in (PLAIN, RESUMABLE)]
+STALL = FaultKind.STREAM_STALL
+"""Only time tells, and each waits for it: what follows is the same as for the others."""
+BREAKS += [(STALL, 1, PLAIN), (STALL, 4, PLAIN), (STALL, 6, RESUMABLE)]
 LONG = OutputLength(mean=3000, sigma=0)
-PATIENCE = Flow(idle_timeout=0.2, first_token_timeout=0.3)
+IMPATIENT = Flow(idle_timeout=0.5, first_token_timeout=0.5)
+"""For what stalls; on a busy machine anything else may stand still for a moment."""
 
 
 def broken(kind: FaultKind, after: int = 4, **options: object) -> FaultRule:
@@ -61,12 +62,10 @@ async def test_it_is_the_sdk_s_own_stream(house: Open) -> None:
         assert (scheduler.status().in_flight, scheduler.status().succeeded) == (0, 1)
 
 
-@pytest.mark.parametrize("model", [MODEL, "claude-haiku-4-5"])
-@pytest.mark.parametrize("after", [1, 4, 6])
-@pytest.mark.parametrize("kind", BREAKS)
+@pytest.mark.parametrize(("kind", "after", "model"), BREAKS)
 async def test_a_broken_stream_is_whole(house: Open, kind: FaultKind, after: int, model: str) -> None:
     there = await house(broken(kind, after))
-    async with there.scheduler(flow=PATIENCE, max_tokens=4000) as scheduler:
+    async with there.scheduler(flow=IMPATIENT if kind is STALL else Flow(), max_tokens=4000) as scheduler:
         async with scheduler.stream("hi", model=model) as stream:
             text = "".join([part async for part in stream.text_stream])
             message = await stream.get_final_message()
@@ -245,10 +244,10 @@ async def test_many_streams_and_every_text_once(house: Open) -> None:
             texts.append(text)
 
         async with anyio.create_task_group() as group:
-            for number in range(150):
+            for number in range(60):
                 group.start_soon(one, number)
         status = scheduler.status()
-        assert status.sends > 150
-        assert (status.succeeded, status.in_flight) == (150, 0)
-    assert len(texts) == 150
+        assert status.sends > 60
+        assert (status.succeeded, status.in_flight) == (60, 0)
+    assert len(texts) == 60
     assert all(text in PROSE for text in texts)
