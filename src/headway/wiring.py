@@ -82,6 +82,12 @@ class Parts:
     spend_cap: SpendCap | None = None
     batching: Batching = AS_USUAL
 
+    def __post_init__(self) -> None:
+        kinds = (("retry", RetryPolicy), ("repair", RepairPolicy), ("flow", Flow), ("batching", Batching))
+        for name, kind in kinds:
+            if not isinstance(value := getattr(self, name), kind):
+                raise TypeError(f"{name} must be {kind.__name__}(…), not {type(value).__name__}")
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -186,8 +192,10 @@ class Toolbox:
 
 def journal_for(journal: str | os.PathLike[str] | Journal | None) -> Journal | None:
     """A path means an SQLite journal there."""
+    if journal is None or hasattr(journal, "admit"):
+        return cast("Journal | None", journal)
     if not isinstance(journal, str | os.PathLike):
-        return journal
+        raise TypeError(f"journal must be a path or a Journal, not {type(journal).__name__}")
     from headway.adapters.sqlite import SQLiteJournal
 
     return SQLiteJournal(Path(journal))

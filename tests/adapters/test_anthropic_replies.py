@@ -370,6 +370,7 @@ def test_keys_are_cleaned(
         ("ANTHROPIC_API_KEY", "<canary>", "placeholder"),
         ("ANTHROPIC_API_KEY", "sk-canary 1", "white space"),
         ("ANTHROPIC_AUTH_TOKEN", "canary\nx", "white space"),
+        ("ANTHROPIC_BASE_URL", "user:canary@gateway", "is no address"),
         ("ANTHROPIC_API_KEY", "sk-canary…", "non-ASCII"),
     ],
 )

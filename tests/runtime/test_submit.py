@@ -214,8 +214,12 @@ async def test_bad_input_is_refused_at_the_call() -> None:
             assert caught.value.field == field
         with pytest.raises(RequestError, match="use scheduler"):
             s.submit("x", stream=True)  # type: ignore[call-arg]
-        with pytest.raises(RequestError, match="deadline"):
-            s.submit("x", deadline=0)
+        for name, value in (("deadline", 0), ("deadline", "soon"), ("priority", "high"), ("timeout", -5)):
+            with pytest.raises(RequestError, match=f"^{name}: must be"):
+                s.submit("x", **{name: value})  # type: ignore[call-overload]
+    for name in ("retry", "flow", "batching", "journal"):
+        with pytest.raises(TypeError, match=f"^{name} must be"):
+            scheduler(ScriptedTransport(), **{name: 5})
     async with Scheduler(transport=ScriptedTransport()) as s:
         with pytest.raises(RequestError, match="model"):
             s.submit("x")

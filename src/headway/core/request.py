@@ -115,6 +115,9 @@ def build_request(
         merged["output_format"] = cast("Mapping[str, object]", output_format)
         output_format = None
     options.update({name: merged.pop(name) for name in CALL_OPTIONS if name in merged})
+    seconds = options.get("timeout")
+    if isinstance(seconds, int | float) and not seconds > 0:
+        raise RequestError("timeout", f"must be above 0 seconds, not {seconds!r}")
     try:
         params = {name: plain(value) for name, value in merged.items()}
     except RecursionError:

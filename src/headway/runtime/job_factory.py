@@ -104,7 +104,7 @@ class JobFactory:
             if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise RequestError(name, f"must be a string, not {type(text).__name__}")
         deadline = terms.deadline
-        if deadline is not None and not deadline > 0:
+        if deadline is not None and not (isinstance(deadline, int | float) and deadline > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise RequestError("deadline", f"must be above 0 seconds from now, not {deadline!r}")
         if terms.tag:
             request = replace(request, tag=label_of("tag", terms.tag))
@@ -113,7 +113,7 @@ class JobFactory:
             id=number,
             key=key,
             request=request,
-            priority=Priority(terms.priority),
+            priority=_priority(terms.priority),
             tenant=terms.tenant or request.tenant,
             submitted=now,
             deadline=None if deadline is None else now + deadline,
@@ -165,3 +165,11 @@ class JobFactory:
             heapq.heappush(self._returned.setdefault(digest, []), int(number))
         else:
             self._seen.discard(digest)
+
+
+def _priority(given: Priority) -> Priority:
+    try:
+        return Priority(given)
+    except ValueError:
+        names = ", ".join(f"Priority.{each.name}" for each in Priority)
+        raise RequestError("priority", f"must be one of {names}, not {given!r}") from None

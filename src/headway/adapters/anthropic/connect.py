@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from typing import TYPE_CHECKING, Final, TypeVar, cast
+from urllib.parse import urlsplit
 
 from headway.adapters.anthropic.token import TokenSource
 from headway.core.key_shape import KEY_VARIABLE, OFFICIAL, TOKEN_VARIABLE, unusual
@@ -40,7 +41,7 @@ _IDENTITIES: Final = ("api_key", "auth_token", "aws_access_key", "aws_profile", 
 
 
 class CredentialError(HeadwayError):
-    """No usable API key or token was found; the message never contains it."""
+    """No usable API key or token was found, or no usable base URL; the message never contains it."""
 
 
 def clean_key(text: str, variable: str) -> str | CredentialError:
@@ -92,6 +93,9 @@ def _client_of_environment() -> AsyncAnthropic | CredentialError:
     key = None if variable is None else clean_key(os.environ[variable], variable)
     if isinstance(key, CredentialError):
         return key
+    address = urlsplit(os.environ.get("ANTHROPIC_BASE_URL", "").strip() or OFFICIAL)
+    if address.scheme not in {"http", "https"} or not address.hostname:  # not shown: it may hold a password
+        return CredentialError(f"ANTHROPIC_BASE_URL is no address; it looks like {OFFICIAL}")
     connections = max(8, min(POOL, open_file_limit() - RESERVED_FILES))
     limits = PoolLimits(max_connections=connections, max_keepalive_connections=connections)
     if key is not None and variable is not None:
