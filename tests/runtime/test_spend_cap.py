@@ -305,7 +305,7 @@ async def test_a_journal_that_cannot_say_what_was_spent(tmp_path: Path) -> None:
 
 async def test_a_journal_must_keep_names() -> None:
     class Forgetful:
-        pass
+        admit = None
 
     with pytest.raises(TypeError, match=r"needs a journal with get_meta\(\) and set_meta\(\), not Forgetful"):
         scheduler(ScriptedTransport(), SpendCap(1.0), journal=Forgetful())
