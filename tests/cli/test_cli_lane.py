@@ -115,3 +115,71 @@ def test_what_a_batch_brought_no_answer_for_is_sent_live(batch_api: RemoteAPI, h
     assert "1 answer live" in ended.out
     assert batch_api.stats().arrivals == 1
     assert len((headway.folder / "all.csv").read_text().splitlines()) == 5
+
+
+def item(name: object, **params: object) -> str:
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": "claude-haiku-4-5", "max_tokens": 16, "messages": messages, **params}
+    return json.dumps({"custom_id": name, "params": body}) + "\n"
+
+
+def test_what_no_batch_can_carry_is_told_and_the_rest_goes(
+    batch_api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headway.cli.prompt_input.CHECKED", 1)  # else it is told before anything is read on
+    unfit = {
+        "stream": ({"stream": True}, "stream: submit returns whole messages"),
+        "speed": ({"speed": "fast"}, "speed: is not allowed in a batch"),
+        "thread": ({"thread": {"type": "create"}}, "thread: is not allowed in a batch"),
+        "none": ({"max_tokens": 0}, "max_tokens: 0 is not allowed in a batch"),
+    }
+    good = ["fine", "zwei Wörter/drei", "x" * 200, "日本"]
+    wrong = [item("fine"), item(7), item("")]
+    lines = [item(name) for name in good] + [item(name, **more) for name, (more, _) in unfit.items()]
+    headway.write("".join(lines + wrong))
+    ended = headway("run", "p.jsonl", "--no-progress", "--lane", "batch", "--no-check")
+    assert (ended.status, "4 succeeded, 7 failed, 0 left" in ended.out) == (1, True), ended.out + ended.err
+    results = headway.results()
+    assert [results[name]["result"]["type"] for name in good] == ["succeeded"] * 4
+    said = [json.dumps(line["result"]) for line in results.values() if line["result"]["type"] == "errored"]
+    reasons = [reason for _, reason in unfit.values()] + ["custom_id 'fine' was used on an earlier line"]
+    assert [sum(reason in text for text in said) for reason in reasons] == [1] * 5
+    assert sum("must be a text that is not empty" in text for text in said) == 2
+    stats = batch_api.stats()
+    assert [len(batch.custom_ids) for batch in stats.batches.values()] == [4]
+    assert (stats.arrivals, stats.other_calls["POST /v1/messages/batches"]) == (0, 1), (
+        "told before, not after"
+    )
+
+
+@pytest.mark.parametrize(("status", "times"), [(413, 3), (400, None)])
+def test_a_batch_that_is_refused_whole(
+    batch_api: RemoteAPI, headway: Headway, status: int, times: int | None
+) -> None:
+    headway.prompts(4)
+    fault = FaultRule(
+        FaultKind.STATUS, endpoint="batch_create", status=status, count=times, message="too much"
+    )
+    batch_api.set_faults((fault,))
+    ended = headway("run", "p.jsonl", "--no-progress", "--lane", "batch")
+    sizes = [len(batch.custom_ids) for batch in batch_api.stats().batches.values()]
+    if times:
+        assert (ended.status, sizes) == (0, [1] * 4), "halves of halves"
+    else:
+        assert (ended.status, sizes) == (1, [])
+        assert all("too much" in str(line["result"]["error"]) for line in headway.results().values())
+        assert batch_api.stats().other_calls["POST /v1/messages/batches"] == 7
+
+
+def test_results_that_belong_to_no_job_are_kept_and_told(batch_api: RemoteAPI, headway: Headway) -> None:
+    for number in range(1, 6):
+        headway.prompts(1, start=number, metadata={"user_id": f"p{number}"})
+    batch_api.set_faults((FaultRule(FaultKind.BODY_SHAPE, endpoint="batch_item", job="p3"),))
+    ended = headway("run", "p.jsonl", "--no-progress", "--lane", "batch")
+    assert "4 succeeded, 1 failed, 0 left" in ended.out
+    assert "1 result of a batch belonged to no job; kept in the journal" in ended.out
+    (name,) = batch_api.stats().batches
+    stray = json.loads(headway("batches", "strays", "p.results.jsonl").out)
+    assert stray == {"batch_id": name, "custom_id": "", "line": "{}"}
+    assert "1 stray result" in headway("batches", "list", "--journal", "p.results.jsonl").out
+    assert headway.results()["p3"]["headway"]["kind"] == "batch_lost"

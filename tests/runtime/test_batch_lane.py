@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import anyio
 import pytest
 
@@ -269,6 +271,26 @@ async def test_what_is_no_json_fails_by_itself_however_much_of_it_there_is() -> 
     assert [text for text, outcome in found.items() if outcome.failure is None] == ["good"]
     assert len(account.batches) == 1
     assert "surrogate" in str(found["\ud83d 7"].failure)
+
+
+async def test_results_that_are_cut_short_are_read_once_more_before_anything_is_lost() -> None:
+    account = Account(takes=MINUTES)
+    reads: list[int] = []
+
+    class Forgetful(MemoryBatches):
+        async def results(self, batch_id: str) -> AsyncIterator[BatchResult]:
+            reads.append(len(reads))
+            async for result in super().results(batch_id):
+                if result.message != "echo text 1" or len(reads) > 1:
+                    yield result
+
+    transport = BatchingTransport(account)
+    transport.batches = lambda: Forgetful(account)  # type: ignore[method-assign]
+    async with scheduler(transport) as s:
+        found = await run(s, ["text 0", "text 1", "text 2"], lane="batch")
+        assert {outcome.state for outcome in found.values()} == {JobState.SUCCEEDED}, "the second time"
+        assert reads == [0, 1]
+    assert sum(outcome.maybe_billed for outcome in found.values()) == 0
 
 
 async def test_a_batch_that_is_deleted_or_cancelled_elsewhere() -> None:
