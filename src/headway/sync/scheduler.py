@@ -135,6 +135,11 @@ class Scheduler(Lifecycle):
         bridge = self._open_bridge
         return StreamManager(bridge.call(self._scheduler.stream, prompt, **options), bridge)
 
+    def collect(self, *, live: bool = True) -> Outcomes:
+        """The outcomes of what an earlier process has left in message batches; see `headway.Scheduler.collect`."""
+        scheduler, bridge = self._scheduler, self._open_bridge
+        return Outcomes(bridge, (), lambda _: scheduler.collect(live=live), window=1)
+
     def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; see `headway.Scheduler.recover`."""
         bridge = self._open_bridge
