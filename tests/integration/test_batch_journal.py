@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -271,7 +272,7 @@ async def test_a_job_that_waits_in_the_lane_holds_no_more_than_its_name(tmp_path
         assert auto.done()
     given = parked["claude-sonnet-5-5"].request
     assert given.params["system"] == LONG["system"], "read when somebody looks, also when all is closed"
-    assert dict(given.params)["temperature"] == 0.5
+    assert pickle.loads(pickle.dumps(given)).params == dict(given.params) | {"temperature": 0.5}
     assert given.options == {"extra_headers": {"x-api-key": "k"}}, "what is not journalled is kept"
     assert parked["claude-sonnet-4-5"].request.params["messages"] == spaced
     async with scheduler(account, Steady(path)) as s:
@@ -279,6 +280,32 @@ async def test_a_job_that_waits_in_the_lane_holds_no_more_than_its_name(tmp_path
         assert {o.state for o in outcomes.values()} == {JobState.SUCCEEDED}
     assert type(outcomes["claude-sonnet-5-5"].request.params) is dict
     assert [change.rule for change in outcomes["claude-sonnet-4-5"].ending.changes], "kept over a restart"
+
+
+async def test_jobs_leave_their_batch_whole(tmp_path: Path) -> None:
+    """To meet a deadline: the batch cannot be cancelled."""
+    account = Account(takes=10 * 3600)
+    account.faults["cancel"] = [failure(400, "invalid_request_error", "cannot be cancelled")]
+    transport = BatchingTransport(account)
+    options = {"limits": Limits(requests=60, burst=1), "batching": Batching(worth=10)}
+    given = {
+        "model": MODEL,
+        "max_tokens": 64,
+        "transport": transport,
+        "journal": Steady(tmp_path / "j"),
+        **options,
+    }
+    async with Scheduler(**given) as s:  # type: ignore[arg-type]
+        found = [
+            o
+            async for o in s.map(map(str, range(200)), lane="auto", deadline=3 * 3600.0, system="long " * 50)
+        ]
+    assert {(o.state, o.lane) for o in found} == {(JobState.SUCCEEDED, Lane.LIVE)}
+    assert (
+        len(account.batches) == 1 and sum(o.maybe_billed for o in found) == len(account.batches[0].items) > 20
+    )
+    assert sorted(sent.text for sent in transport.sent) == sorted(map(str, range(200)))
+    assert {o.request.params["system"] for o in found} == {"long " * 50}
 
 
 async def test_a_long_input_waits_for_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,5 +52,9 @@ class StoredParams(Mapping[str, object]):
     def __len__(self) -> int:
         return len(self._outline)
 
+    def __reduce__(self) -> tuple[type[dict[str, object]], tuple[dict[str, object]]]:
+        """Copied and pickled as what it stands for."""
+        return dict, (dict(self),)
+
     def __repr__(self) -> str:  # prompts stay private
         return f"StoredParams(model={self._outline.get('model')!r})"
