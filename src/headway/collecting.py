@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from headway.core.job import Priority
-from headway.core.lane import lane_of
+from headway.core.lane import Lane, lane_of
 from headway.core.request import Request, RequestError
 from headway.lending import Lending
 from headway.ports import RequestStore
@@ -36,7 +36,8 @@ class Collecting(Lending):
         store = getattr(self._parts.journal, "batches", None)
         if not isinstance(store, RequestStore):
             raise ValueError("collect() needs a journal that keeps batches: Scheduler(journal=…)")  # noqa: TRY004
-        return self._outcomes(_named(store), {}, Terms(Priority.BULK, stays=not live))
+        # As many at a time as when they were put there: the results of a batch are read for all its jobs together.
+        return self._outcomes(_named(store), {}, Terms(Priority.BULK, stays=not live), as_for=Lane.BATCH)
 
     def _outcomes(
         self,
@@ -46,8 +47,9 @@ class Collecting(Lending):
         *,
         ordered: bool = False,
         reopen: bool = False,
+        as_for: Lane | None = None,
     ) -> Outcomes:
-        """Run requests as they are wanted, on these terms."""
+        """Run requests as they are wanted, on these terms. ``as_for``: as many at a time as in this lane."""
         running = self._here()
         engine = running.engine
 
@@ -61,7 +63,7 @@ class Collecting(Lending):
             return job
 
         engine.lanes.require(terms.lane)
-        window = engine.lanes.window(terms.lane) + WINDOW_MARGIN
+        window = engine.lanes.window(as_for or terms.lane) + WINDOW_MARGIN
         ended = partial(engine.lanes.wake, ended=True)
         return Outcomes(
             requests, submit, running.group, window=window, ordered=ordered, ended=ended, room=engine.room

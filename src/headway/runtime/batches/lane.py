@@ -244,7 +244,12 @@ class BatchLane:
             try:
                 await self._archive.fetch(some)
             except JournalError as error:
-                self._house.halt(failure_of(ErrorKind.JOURNAL, str(error)))
+                failure = failure_of(ErrorKind.JOURNAL, str(error))
+                self._house.halt(failure)
+                for job in some:
+                    if not job.done():
+                        self._house.park(job, failure)
+                continue
             for job in some:
                 if not job.done():
                     job.entry.not_before = 0.0
