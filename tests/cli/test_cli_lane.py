@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from headway.cli.progress import choose_progress
+from headway.cli.run_command import RunOptions, make_plan
+from headway.core.batching import Batching
 from headway.testing.fake_api import INSTANT, FakeAPI, FakeConfig, FaultKind, FaultRule, RemoteAPI
 
 if TYPE_CHECKING:
@@ -25,7 +29,9 @@ def test_a_run_in_batches(batch_api: RemoteAPI, headway: Headway) -> None:
     headway.prompts(40)
     headway.prompts(1, start=41, speed="fast")
     headway.prompts(1, start=42, custom_id="not / allowed there")
-    ended = headway("run", "p.jsonl", "--no-progress", "--lane", "batch", "--no-check")
+    ended = headway(
+        "run", "p.jsonl", "--no-progress", "--lane", "batch", "--no-check", "--batch-queue", "100"
+    )
     assert ended.status == 1, ended.out + ended.err
     assert "41 succeeded, 1 failed, 0 left" in ended.out
     assert "lanes     41 answers in batches for $0.0" in ended.out
@@ -39,6 +45,15 @@ def test_a_run_in_batches(batch_api: RemoteAPI, headway: Headway) -> None:
     again = headway("run", "p.jsonl", "--no-progress", "--lane", "batch", "--no-check")
     assert "42 of them were finished before" in again.out
     assert len(batch_api.stats().batches) == 1
+
+
+def test_the_size_of_the_queue_is_the_schedulers(tmp_path: Path, api: RemoteAPI) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "x"}\n', encoding="utf-8")
+    for given, queued in ((70_000, 70_000), (None, Batching().max_queued)):
+        options = RunOptions(input=tmp_path / "p.jsonl", output=tmp_path / "out.jsonl", batch_queue=given)
+        plan = make_plan(options, choose_progress(wanted=False))
+        plan.source.close()
+        assert plan.batching.max_queued == queued
 
 
 def test_a_run_that_stops_leaves_its_batch_to_the_next(batch_api: RemoteAPI, headway: Headway) -> None:

@@ -14,7 +14,7 @@ from headway.cli.cost_options import DryRun, ExpectOutput, MaxCost, Offline, Pri
 from headway.cli.follow_up_option import ContinueTurns, FallbackModel, RaiseCap
 from headway.cli.input_options import Form, IdField, MaxTokens, Model, Prompt, Schema, Source, System
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
-from headway.cli.lane_option import DeadlineOption, LaneOption
+from headway.cli.lane_option import BatchQueueOption, DeadlineOption, InFlightOption, LaneOption
 from headway.cli.results_options import costs, results
 from headway.core.lane import Lane
 
@@ -68,11 +68,10 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
             "Not needed, the API tells.",
         ),
     ] = None,
-    max_in_flight: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Requests open at a time.")
-    ] = None,
+    max_in_flight: InFlightOption = None,
     lane: LaneOption = Lane.LIVE,
     deadline: DeadlineOption = None,
+    batch_queue: BatchQueueOption = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Default: OUT.journal.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete journal and results first, and start over.")
@@ -136,6 +135,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option
         max_in_flight=max_in_flight,
         lane=lane,
         deadline=deadline,
+        batch_queue=batch_queue,
         fresh=fresh,
         retry_failed=retry_failed,
         ordered=ordered,

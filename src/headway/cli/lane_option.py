@@ -1,4 +1,4 @@
-"""``--lane`` and ``--deadline`` of ``headway run``."""
+"""How jobs of ``headway run`` travel: ``--lane``, ``--deadline``, and how many at a time in each lane."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ DeadlineOption = Annotated[
     str | None,
     typer.Option(
         metavar="TIME", help="How long each job may take at most: 90s, 30m, 6h. --lane auto goes by it."
+    ),
+]
+InFlightOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests open at a time.")]
+BatchQueueOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Jobs in message batches at a time (32,000). Each takes some 3 kB of memory here; "
+        "the lowest tier of the API takes 200,000.",
     ),
 ]
 

@@ -38,6 +38,7 @@ from headway.cli.run_session import RunSession
 from headway.cli.run_settings import RunSettings
 from headway.cli.schema_option import read_schema
 from headway.cli.summary import summary
+from headway.core.batching import AS_USUAL, Batching
 from headway.core.lane import Lane
 from headway.errors import JournalError
 
@@ -54,6 +55,7 @@ class RunOptions(InputOptions):
     max_in_flight: int | None = None
     lane: Lane = Lane.LIVE
     deadline: str | None = None
+    batch_queue: int | None = None
     fresh: bool = False
     retry_failed: bool = False
     ordered: bool = False
@@ -176,6 +178,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
         max_in_flight=options.max_in_flight,
         lane=options.lane,
         deadline=deadline,
+        batching=AS_USUAL if options.batch_queue is None else Batching(max_queued=options.batch_queue),
         fresh=options.fresh,
         retry_failed=options.retry_failed,
         ordered=options.ordered,
@@ -226,6 +229,7 @@ def shown_command(options: RunOptions) -> str:
         ("--prices", options.prices, None),
         ("--lane", options.lane.value, Lane.LIVE.value),
         ("--deadline", options.deadline, None),
+        ("--batch-queue", options.batch_queue, None),
         ("--cache", options.cache, None),
         *(("--repair", rule, None) for rule in options.repair),
         *(("--fallback-model", name, None) for name in options.fallback_models),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from headway.cli.limit_option import AccountOption
 from headway.cli.prompt_input import PromptInput
 from headway.cli.run_settings import RunSettings
+from headway.core.batching import AS_USUAL, Batching
 from headway.core.catalog import BUILT_IN, Catalog
 from headway.core.follow_up import FollowUp
 from headway.core.lane import Lane
@@ -40,6 +41,7 @@ class RunPlan:
     lane: Lane = Lane.LIVE
     deadline: float | None = None
     """Seconds for each job."""
+    batching: Batching = AS_USUAL
     fresh: bool = False
     retry_failed: bool = False
     ordered: bool = False

@@ -140,6 +140,7 @@ class RunSession:
             limits=limits,
             flow=Flow(max_in_flight=plan.max_in_flight),
             journal=self._lent,
+            batching=plan.batching,
             repair=plan.repair,
             prices=plan.prices,
             spend_cap=plan.spend_cap,
