@@ -27,6 +27,7 @@ from headway.preflight.tool import Tool
 from headway.runtime.flow import Flow
 from headway.runtime.handle import Job
 from headway.runtime.outcomes import Outcomes
+from headway.runtime.recovery import resubmitted
 from headway.runtime.stream import AnswerStream
 from headway.runtime.stream_manager import StreamManager
 from headway.runtime.terms import Terms, placer_for
@@ -253,7 +254,11 @@ class Scheduler(Collecting):
 
     async def recover(self) -> list[Job[Message]]:
         """Queue the jobs an earlier process left unfinished in the journal; for durable queues whose input
-        is gone. Jobs submitted again under the same key are found by themselves."""
+        is gone. Jobs submitted again under the same key are found by themselves. Priority and tenant stay.
+        One that is refused now (`RequestError`) is logged and stays in the journal; a full queue is waited for."""
         if self._parts.journal is None:
             raise ValueError("recover() needs a journal: Scheduler(journal=…)")
-        return [self.submit(request, key=key) async for key, request in self._parts.journal.unfinished()]
+        return await resubmitted(
+            self._parts.journal,
+            lambda job: self.submit(job.request, key=job.key, priority=job.priority, tenant=job.tenant),
+        )

@@ -16,8 +16,8 @@ from headway.adapters.sqlite import SQLiteJournal, inspection
 from headway.core.events import Cancelled, Started
 from headway.core.job import JobState
 from headway.core.outcome import Ending
-from headway.core.request import Request
 from headway.errors import JournalDamagedError, JournalError
+from headway.ports import Unfinished
 from headway.testing.contracts import DONE, collect, play, sample_record
 
 NAME = "out.journal"
@@ -28,7 +28,7 @@ class Contents:
     """All that must be there."""
 
     endings: tuple[tuple[int, Ending], ...]
-    unfinished: tuple[tuple[str, Request], ...]
+    unfinished: tuple[Unfinished, ...]
     counts: dict[JobState, int]
     meta: str | None
 

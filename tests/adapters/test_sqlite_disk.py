@@ -64,6 +64,6 @@ async def test_a_full_disk_is_told_at_the_commit_and_loses_nothing(tmp_path: Pat
     assert len(told["done"]) > 50
     async with SQLiteJournal(path) as journal:
         finished = {ending.key for _, ending in await collect(journal.endings())}
-        unfinished = {key for key, _ in await collect(journal.unfinished())}
+        unfinished = {job.key for job in await collect(journal.unfinished())}
     assert told["done"] <= finished
     assert told["admitted"] <= finished | unfinished

@@ -44,7 +44,7 @@ async def test_a_journal_of_an_older_version_goes_on(old: Path) -> None:
             (),
         )
         assert failed.failure == FAILURE
-        assert [key for key, _ in await collect(journal.unfinished())] == ["queued", "running"]
+        assert [job.key for job in await collect(journal.unfinished())] == ["queued", "running"]
         assert await journal.get_meta("input") == "prompts.jsonl"
         await play(journal, records[2], Started(1.0), REPAIRED)
         await journal.batches.intend_batch(BatchEntry("0" * 16, 1), ["running"])

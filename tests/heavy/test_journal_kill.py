@@ -29,7 +29,7 @@ def say(*words):
 async def main():
     async with SQLiteJournal(sys.argv[1]) as journal:
         say("recovered", str(journal.recovered))
-        waiting = [key async for key, _ in journal.unfinished()]
+        waiting = [job.key async for job in journal.unfinished()]
         numbers = iter(range(int(sys.argv[2]), 10**9))
 
         async def work():
@@ -69,7 +69,7 @@ def run_and_kill(path: Path, first: int, lines: int) -> list[tuple[str, str]]:
 async def look(path: Path) -> tuple[int, Counter[str], set[str]]:
     async with SQLiteJournal(path) as journal:
         endings = Counter([ending.key for _, ending in await collect(journal.endings())])
-        unfinished = {key for key, _ in await collect(journal.unfinished())}
+        unfinished = {job.key for job in await collect(journal.unfinished())}
         return journal.recovered, endings, unfinished
 
 

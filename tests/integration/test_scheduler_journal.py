@@ -14,7 +14,9 @@ from headway import (
     JournalError,
     JournalLockedError,
     Limits,
+    Priority,
     Scheduler,
+    SpendCap,
     SQLiteJournal,
     StoppedError,
 )
@@ -91,6 +93,29 @@ async def test_a_job_that_is_submitted_again_after_a_stop_is_the_same_job(tmp_pa
     async with scheduler(ScriptedTransport(latency=0), tmp_path / "j") as s:
         assert all([(await s.submit(text).outcome()).restored for text in texts])
         assert [job async for job in s.map([])] == [] and await s.recover() == []
+
+
+async def test_recovered_jobs_are_who_they_were_and_one_that_is_refused_keeps_none_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with scheduler(ScriptedTransport(latency=1000.0), tmp_path / "j", flow=Flow(max_in_flight=1)) as s:
+        for number, model in enumerate(["claude-sonnet-5-5", "my/unpriced", "claude-haiku-5-5"]):
+            priority = Priority.BULK if number else Priority.INTERACTIVE
+            s.submit(str(number), key=str(number), model=model, tenant=f"t{number}", priority=priority)
+        while s.status().in_flight == 0 or s.status().queued < 2:
+            await anyio.sleep(0.001)
+        s.abort()
+    flow = Flow(max_in_flight=1, max_queued=1)
+    async with scheduler(
+        ScriptedTransport(latency=0.01), tmp_path / "j", spend_cap=SpendCap(usd=9), flow=flow
+    ) as s:
+        jobs = await s.recover()
+        assert [(job.key, job.record.tenant, job.record.priority) for job in jobs] == [
+            ("0", "t0", Priority.INTERACTIVE),
+            ("2", "t2", Priority.BULK),
+        ]
+        assert [(await job.outcome()).state for job in jobs] == [JobState.SUCCEEDED] * 2
+    assert any("job 1 is left in the journal" in line and "price" in line for line in caplog.messages)
 
 
 async def test_one_key_at_work_twice_is_one_job(tmp_path: Path) -> None:

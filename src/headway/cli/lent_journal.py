@@ -10,8 +10,7 @@ import anyio
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord
 from headway.core.outcome import Ending
-from headway.core.request import Request
-from headway.ports import BatchLedger, Stored
+from headway.ports import BatchLedger, Stored, Unfinished
 
 if TYPE_CHECKING:
     from headway.adapters.sqlite import SQLiteJournal
@@ -69,7 +68,7 @@ class LentJournal:
         """Keep a text; committed on return."""
         await self._journal.set_meta(name, value)
 
-    def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
+    def unfinished(self) -> AsyncIterator[Unfinished]:
         """Jobs without an ending."""
         return self._journal.unfinished()
 

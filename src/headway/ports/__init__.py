@@ -4,7 +4,7 @@ from headway.core.budget_key import BudgetKey
 from headway.ports.answer import Rejection, Reply
 from headway.ports.batches import BatchTransport
 from headway.ports.budget import BudgetStore, Grant
-from headway.ports.journal import Journal, Stored
+from headway.ports.journal import Journal, Stored, Unfinished
 from headway.ports.ledger import BatchEntry, BatchLedger, BatchPlace, RequestStore, Stray
 from headway.ports.sinks import AlertSink, EventSink
 from headway.ports.stream import StreamAttempt, StreamSource
@@ -31,5 +31,6 @@ __all__ = [
     "StreamSource",
     "StreamingTransport",
     "Transport",
+    "Unfinished",
     "Visit",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from headway.core.amendment import Amendment
 from headway.core.events import JobEvent
-from headway.core.job import JobRecord
+from headway.core.job import JobRecord, Priority
 from headway.core.outcome import Ending
 from headway.core.request import Request
 from headway.ports.ledger import BatchPlace
@@ -30,6 +30,15 @@ class Stored:
     """The batch that it is in, or may be in."""
     twin: Ending | None = None
     """The answer to an identical request under another key, where that was asked for."""
+
+
+class Unfinished(NamedTuple):
+    """What a journal keeps of a job that has no ending."""
+
+    key: str
+    request: Request
+    priority: Priority = Priority.NORMAL
+    tenant: str = ""
 
 
 class Journal(Protocol):
@@ -66,8 +75,8 @@ class Journal(Protocol):
         """Store a job after an event without waiting; an error surfaces at the next `write`."""
         ...
 
-    def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
-        """Keys and requests of jobs without an ending, oldest first."""
+    def unfinished(self) -> AsyncIterator[Unfinished]:
+        """Jobs without an ending, oldest first."""
         ...
 
     def endings(self, after: int = 0) -> AsyncIterator[tuple[int, Ending]]:

@@ -63,7 +63,9 @@ class AmendmentContract:
             name: known and known.amendment for name, known in zip(lives, stored, strict=True)
         } == expected
         assert all(known is not None and known.same_request for known in stored)
-        assert unfinished == [(record.key, record.request) for record in records.values()]
+        assert [(job.key, job.request) for job in unfinished] == [
+            (r.key, r.request) for r in records.values()
+        ]
         paused = expected["paused"]
         assert paused is not None and paused.params is not None
         assert list(paused.params["tools"][0]) == ["z", "a"], "the order of keys is part of a prompt"  # type: ignore[index]

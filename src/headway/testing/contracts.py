@@ -105,7 +105,7 @@ class AdmissionContract:
             await play(journal, records[600], Started(1.0), DONE)
         async with opened(new_journal()) as journal:
             found = await collect(journal.unfinished())
-        assert found == [(r.key, r.request) for r in records if r.key != "key 600"]
+        assert found == [(r.key, r.request, r.priority, r.tenant) for r in records if r.key != "key 600"]
 
     async def test_a_request_that_json_cannot_hold_enters_nothing(self, new_journal: NewJournal) -> None:
         bad = JobRecord(0, "bad", Request({"model": "m", "max_tokens": 1, "messages": [object()]}))
@@ -212,7 +212,7 @@ class ResumeContract:
         for recovered in (1, 0):
             async with opened(new_journal()) as journal:
                 assert journal.recovered == recovered
-                assert [key for key, _ in await collect(journal.unfinished())] == [
+                assert [job.key for job in await collect(journal.unfinished())] == [
                     "running",
                     "waiting",
                     "queued",
@@ -235,7 +235,7 @@ class ResumeContract:
             assert failed is not None and failed.ending is None and failed.sends == 1
             assert succeeded is not None and succeeded.ending is not None
             assert cancelled is not None and cancelled.ending is None
-            assert [key for key, _ in await collect(journal.unfinished())] == ["failed", "cancelled"]
+            assert [job.key for job in await collect(journal.unfinished())] == ["failed", "cancelled"]
             await play(journal, records[0], Started(1.0), DONE)
             numbers = [number for number, _ in await collect(journal.endings())]
         assert len(numbers) == 2

@@ -17,9 +17,8 @@ from headway.adapters.sqlite.writer import GROUP_ROWS, Writer
 from headway.core.events import JobEvent
 from headway.core.job import JobRecord, JobState
 from headway.core.outcome import Ending
-from headway.core.request import Request
 from headway.errors import JournalError
-from headway.ports import Stored
+from headway.ports import Stored, Unfinished
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -117,8 +116,8 @@ class SQLiteJournal:
             states |= await self._read(reading.known, wanted[start : start + reading.CHUNK_ROWS])
         return states
 
-    async def unfinished(self) -> AsyncIterator[tuple[str, Request]]:
-        """Keys and requests of the jobs that have no ending when asked, oldest first."""
+    async def unfinished(self) -> AsyncIterator[Unfinished]:
+        """The jobs that have no ending when asked, oldest first."""
         after, last = 0, await self._read(reading.last_job)
         while after < last:
             after, chunk = await self._read(reading.unfinished, after, last)

@@ -17,9 +17,10 @@ from headway.adapters.sqlite.rows import (
     text_of,
 )
 from headway.core.amendment import Amendment
-from headway.core.job import JobState
+from headway.core.job import JobState, Priority
 from headway.core.outcome import Ending
 from headway.core.request import Request
+from headway.ports import Unfinished
 
 CHUNK_ROWS: Final = 500
 CHUNK_BYTES: Final = 4_000_000
@@ -98,9 +99,7 @@ def _count(connection: sqlite3.Connection, after: int, last: int) -> int:
     ).fetchone()[0]
 
 
-def unfinished(
-    connection: sqlite3.Connection, after: int, last: int
-) -> tuple[int, list[tuple[str, Request]]]:
+def unfinished(connection: sqlite3.Connection, after: int, last: int) -> tuple[int, list[Unfinished]]:
     """A chunk of the jobs with ``after < id <= last`` that have no ending, and the ``after`` of the next chunk."""
     until = min(after + _SCAN, last)
     (found,) = connection.execute(
@@ -118,7 +117,10 @@ def unfinished(
     for row in rows:
         if checksum(*row[1:6]) != row[6]:
             raise RowError("a job that does not agree with its checksum")
-    return (rows[-1][0] if cut else until), [(text_of(row[1]), request_of(row[5])) for row in rows]
+    found_here = [
+        Unfinished(text_of(row[1]), request_of(row[5]), Priority(row[3]), text_of(row[4])) for row in rows
+    ]
+    return (rows[-1][0] if cut else until), found_here
 
 
 def _chunk(cursor: sqlite3.Cursor) -> tuple[list[Sequence[Any]], bool]:
