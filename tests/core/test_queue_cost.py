@@ -63,9 +63,9 @@ def work(size: int, tenants: int) -> float:
 
 @pytest.mark.parametrize("tenants", [1, 50])
 def test_the_work_of_an_operation_grows_like_the_logarithm(tenants: int) -> None:
-    small, large = work(500, tenants), work(8000, tenants)
+    small, large = work(250, tenants), work(4000, tenants)
     assert small > 1, "nothing was counted"
-    assert large / small <= 1.2 * math.log(8000) / math.log(500)
+    assert large / small <= 1.2 * math.log(4000) / math.log(250)
 
 
 class Thing:
