@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0
 """Seconds: a bound on what usually takes one."""
+LONG = 1.0
+"""Seconds that a request takes: the signal must come before the first ends, however busy the machine."""
 
 
 def slow(seconds: float) -> tuple[FaultRule, ...]:
@@ -60,7 +62,7 @@ def test_the_first_signal_drains(
     api: RemoteAPI, headway: Headway, number: signal.Signals, status: int
 ) -> None:
     headway.prompts(20)
-    api.set_faults(slow(0.3))
+    api.set_faults(slow(LONG))
     with Killer(api, 3, number):
         ended = headway("run", "p.jsonl", "--max-in-flight", "3")
     assert ended.status == status
@@ -79,7 +81,7 @@ def test_the_first_signal_drains(
 
 def test_a_signal_at_the_last_jobs_is_a_normal_end(api: RemoteAPI, headway: Headway) -> None:
     headway.prompts(3)
-    api.set_faults(slow(0.3))
+    api.set_faults(slow(LONG))
     with Killer(api, 3, signal.SIGTERM):
         ended = headway("run", "p.jsonl")
     assert ended.status == 0
@@ -117,7 +119,7 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 def test_a_process_of_its_own(api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM to a process that reads standard input, and a second run that resumes what it left."""
     path = headway.prompts(6)
-    api.set_faults(slow(0.3))
+    api.set_faults(slow(LONG))
     arguments = ("run", "-", "-o", "out.jsonl", "--max-in-flight", "2")
     with start(*arguments) as run:
         assert run.stdin is not None
