@@ -100,6 +100,10 @@ def test_tenants_take_turns_as_before(jobs: list[tuple[str, int]]) -> None:
     assert drained(queue_of(entries(), a=2.0)) == drained(queue_of(entries(), a=2.0), running=0)
 
 
+def in_order(entries: list[Entry[str]]) -> list[Entry[str]]:
+    return sorted(entries, key=lambda one: (one.tag, one.sequence))
+
+
 costs = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(0, 5), st.floats(1, 100)), min_size=1, max_size=40
 )
@@ -110,7 +114,7 @@ def test_the_tags_are_those_of_jobs_queued_in_that_order(jobs: list[tuple[str, i
     moved = [entry(f"{n}", length, tenant=t, cost=cost) for n, (t, length, cost) in enumerate(jobs)]
     queue = queue_of(moved)
     queue.long_jobs_first(MANY)
-    again = [Entry(item.item, tenant=item.tenant, cost=item.cost) for item in sorted(moved)]
+    again = [Entry(item.item, tenant=item.tenant, cost=item.cost) for item in in_order(moved)]
     queue_of(again)
     assert {item.item: pytest.approx(item.tag) for item in moved} == {item.item: item.tag for item in again}
     assert len({item.sequence for item in moved}) == len(moved)

@@ -23,10 +23,19 @@ def count_records(path: Path, form: Format) -> int:
         return count_rows(path)
     with open_bytes(path) as file:
         blocks = iter(lambda: read_block(file, BLOCK, path), b"")
-        lines = _lines(itertools.chain([next(blocks, b"").removeprefix(BOM)], blocks))
+        blocks = itertools.chain([next(blocks, b"").removeprefix(BOM)], blocks)
         if form not in SEPARATOR:
-            return sum(1 for line in lines if line.strip())
-        return _count_rows(table_rows(lines, SEPARATOR[form]))
+            return _count_lines(blocks)
+        return _count_rows(table_rows(_lines(blocks), SEPARATOR[form]))
+
+
+def _count_lines(blocks: Iterator[bytes]) -> int:
+    """Lines that are not blank, without a step of Python for each: it is done while the run begins."""
+    count, rest = 0, b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(b"\n")
+        count += sum(map(bool, map(bytes.strip, lines)))
+    return count + bool(rest.strip())
 
 
 def _count_rows(rows: Iterator[list[str]]) -> int:

@@ -49,7 +49,9 @@ class FairQueue(Generic[T]):
         for tenant, weight in self._weights.items():
             if not 0 < weight < math.inf:
                 raise ValueError(f"the weight of tenant {tenant!r} must be a positive number, not {weight!r}")
-        self._ready: dict[Priority, list[Entry[T]]] = {priority: [] for priority in Priority}
+        self._ready: dict[Priority, list[tuple[float, int, Entry[T]]]] = {
+            priority: [] for priority in Priority
+        }
         self._later: list[tuple[float, int, Entry[T]]] = []
         self._deadlines: list[tuple[float, int, Entry[T]]] = []
         self.shelves: Shelves[T] = Shelves()
@@ -88,14 +90,14 @@ class FairQueue(Generic[T]):
         elif entry.not_before > now:
             heapq.heappush(self._later, (entry.not_before, entry.sequence, entry))
         else:
-            heapq.heappush(self._ready[entry.priority], entry)
+            self._line_up(entry)
 
     def pop(self, now: float) -> Entry[T] | None:
         """Take the job that goes next, or ``None`` when none is due."""
         _, best = self._best(now)
         if best is None:
             return None
-        entry = heapq.heappop(self._ready[best])
+        entry = heapq.heappop(self._ready[best])[2]
         self._undo = (entry.sequence, self._served[best])
         self._served[best] = now
         self._virtual[best] = max(self._virtual[best], entry.tag)
@@ -107,7 +109,7 @@ class FairQueue(Generic[T]):
         entries: list[Entry[T]] = []
         for entry in self.shelves.empty(shelf):
             if entry.queued:
-                heapq.heappush(self._ready[entry.priority], entry)
+                self._line_up(entry)
                 entries.append(entry)
             else:
                 self._unmark(entry)
@@ -173,10 +175,11 @@ class FairQueue(Generic[T]):
             self._sweep()
             ready = self._ready[priority]
             tenants: dict[str, list[Entry[T]]] = {}
-            for entry in ready:
+            for _, _, entry in ready:
                 tenants.setdefault(entry.tenant, []).append(entry)
             for tenant, entries in tenants.items():
                 longest_first(entries, self._weights.get(tenant, 1.0))
+            ready[:] = [(entry.tag, entry.sequence, entry) for _, _, entry in ready]
             heapq.heapify(ready)
 
     def ahead(self, entry: Entry[T]) -> Backlog:
@@ -189,6 +192,9 @@ class FairQueue(Generic[T]):
     def waiting(self) -> int:
         """Jobs that wait for a retry (some may have just been taken out)."""
         return len(self._later)
+
+    def _line_up(self, entry: Entry[T]) -> None:
+        heapq.heappush(self._ready[entry.priority], (entry.tag, entry.sequence, entry))
 
     def _enrol(self, entry: Entry[T], now: float) -> None:
         priority, flows = entry.priority, self._finish[entry.priority]
@@ -225,7 +231,7 @@ class FairQueue(Generic[T]):
         while self._later and self._later[0][0] <= now:
             entry = heapq.heappop(self._later)[2]
             if entry.queued:
-                heapq.heappush(self._ready[entry.priority], entry)
+                self._line_up(entry)
             else:
                 self._unmark(entry)
 
@@ -242,13 +248,15 @@ class FairQueue(Generic[T]):
 
     def _head(self, priority: Priority) -> Entry[T] | None:
         heap = self._ready[priority]
-        while heap and not heap[0].queued:
-            self._unmark(heapq.heappop(heap))
-        return heap[0] if heap else None
+        while heap and not heap[0][2].queued:
+            self._unmark(heapq.heappop(heap)[2])
+        return heap[0][2] if heap else None
 
     def _all(self) -> Iterator[Entry[T]]:
-        for entries in (*self._ready.values(), self.shelves, [item[2] for item in self._later]):
-            yield from entries
+        for heap in (*self._ready.values(), self._later):
+            for _, _, entry in heap:
+                yield entry
+        yield from self.shelves
 
     def _refund(self, entry: Entry[T]) -> None:
         """What never ran is not held against its tenant's next job."""
@@ -264,7 +272,7 @@ class FairQueue(Generic[T]):
         for entry in self._all():
             entry.marked = False
         for heap in self._ready.values():
-            heap[:] = [entry for entry in heap if entry.queued]
+            heap[:] = [item for item in heap if item[2].queued]
             heapq.heapify(heap)
         self.shelves.sweep()
         self._later = [item for item in self._later if item[2].queued]

@@ -52,6 +52,3 @@ class Entry(Generic[T]):
         self.queued = False
         self.marked = False  # taken out, but still in a heap
         self.timed = False  # in the heap of deadlines
-
-    def __lt__(self, other: Entry[T]) -> bool:
-        return (self.tag, self.sequence) < (other.tag, other.sequence)
