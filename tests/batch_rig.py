@@ -44,6 +44,8 @@ class Account:
 
     def __init__(self, takes: float = 30 * MINUTES) -> None:
         self.takes = takes
+        self.cached = 0
+        """Tokens that each answer read from the cache beside them."""
         self.price = 1_000_000
         """Input tokens of every answer."""
         """Seconds from a batch's creation to its end."""
@@ -168,7 +170,8 @@ class MemoryBatches:
             return Rejection(result.error)
         if result.type != "succeeded":
             return None
-        return reply(str(result.message), usage=Usage(input=self.account.price, output=0))
+        used = Usage(input=self.account.price, output=0, cache_read=self.account.cached)
+        return reply(str(result.message), usage=used)
 
 
 class BatchingTransport(ScriptedTransport):

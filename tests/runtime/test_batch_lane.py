@@ -60,11 +60,14 @@ async def test_a_batch_brings_every_answer_at_half_the_price() -> None:
 
 async def test_cache_auto_places_its_breakpoint_in_batches_too() -> None:
     account = Account()
+    account.price, account.cached = 10, 990
     words = "Every review is read by a person who means well. " * 200
     async with scheduler(BatchingTransport(account)) as s:
         found = [
             o async for o in s.map([words + f"Number {n}" for n in range(9)], lane="batch", cache="auto")
         ]
+        assert s.status().usage.cache_hit_rate == 1.0, "what was to be cached was read"
+        assert s.status().usage.cache_read == 9 * 990
     assert {change.rule for outcome in found for change in outcome.changes} == {"cache_auto"}
     sent = [item.params["messages"][0]["content"] for item in account.batches[0].items]  # type: ignore[index]
     assert [(block[0]["text"], "cache_control" in block[0], len(block)) for block in sent] == [
