@@ -208,3 +208,11 @@ async def test_a_reader_of_the_progress_that_goes_away_does_not_end_the_run(
     monkeypatch.setattr("sys.stderr", Closed())
     with anyio.move_on_after(0.03):
         await PlainLines(0.01).run(view)
+
+
+def test_a_run_that_waits_for_the_api_says_so() -> None:
+    watch = RunWatch(0.0)
+    down = status(unreachable=failure_of(ErrorKind.CONNECTION, "refused"))
+    seen = [watch.view(1.0, tally(), now, 2000, stopping=False) for now in (status(), down)]
+    assert ["no answer from the API (connection)" in view.line() for view in seen] == [False, True]
+    assert "no answer" in seen[1].trouble and not seen[0].trouble

@@ -129,6 +129,8 @@ def draw(view: RunView) -> RenderableType:
     time = f"{figures.span(view.elapsed)} gone"
     if view.stopping:
         time = "stopping: requests in flight may finish"
+    elif view.trouble:
+        time = view.trouble
     elif view.left_seconds is not None and view.finished != view.total:
         time += f", {figures.span(view.left_seconds)} left"
     grid.add_row(

@@ -50,6 +50,8 @@ class RunView:
     left_seconds: float | None
     gauges: tuple[Gauge, ...] = ()
     stopping: bool = False
+    trouble: str = ""
+    """Why hardly anything is sent."""
 
     def line(self) -> str:
         """All of it in one line."""
@@ -66,6 +68,7 @@ class RunView:
             f"429: {self.refused_429}, 529: {self.refused_529}",
             "cost unknown" if self.cost is None else figures.usd(self.cost),
         ]
+        parts.append(self.trouble)
         if self.stopping:
             parts.append("stopping")
         elif self.left_seconds is not None:
@@ -118,6 +121,9 @@ class RunWatch:
             left_seconds=left,
             gauges=gauges,
             stopping=stopping,
+            trouble=""
+            if (why := status.unreachable) is None
+            else f"no answer from the API ({why.kind}): trying on",
         )
 
 

@@ -28,6 +28,12 @@ class Gate:
         self._pool = Concurrency()
         self._outage = Outage()
         self._probe: Job[Message] | None = None
+        self._seen: Failure | None = None
+
+    @property
+    def unreachable(self) -> Failure | None:
+        """Why only single attempts are made; ``None`` while the API answers."""
+        return self._seen if self._outage.is_open else None
 
     @property
     def bound(self) -> int:
@@ -80,6 +86,7 @@ class Gate:
             self._pool.refuse(attempt.started, now, self.in_flight)
             return
         elif failure.kind in KINDS:
+            self._seen = failure
             if self._outage.fail(now, attempt.started, random.random()):  # noqa: S311 - jitter, not a secret
                 log.warning(
                     "%d attempts have failed in a row (%s): jobs wait, and single ones try until the API answers",

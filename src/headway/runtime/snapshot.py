@@ -34,6 +34,7 @@ def status_of(engine: Engine, budgets: Mapping[BudgetKey, BudgetStatus]) -> Stat
         costs=tally.costs(),
         spend=None if dispatcher.till is None else dispatcher.till.purse.status(),
         failures=tally.recent.newest_last(),
+        unreachable=dispatcher.gate.unreachable,
         dead={dead: failure for dead, failure in scopes.failures.items() if dead != ACCOUNT},
     )
 

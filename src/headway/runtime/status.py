@@ -82,4 +82,6 @@ class Status:
     """What has been spent under the spend cap; ``None``: there is none."""
     failures: tuple[SeenFailure, ...] = ()
     """The last failures, newest last."""
+    unreachable: Failure | None = None
+    """Why jobs wait and only single ones are tried: nobody reaches the API. ``None`` while it answers."""
     batch: BatchStatus = BatchStatus()
