@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("headway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("headway")
+_usual = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=30)
+settings.register_profile("headway", _usual)
+settings.register_profile("thorough", _usual, max_examples=200)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "headway"))
 
 
 @pytest.hookimpl(wrapper=True)

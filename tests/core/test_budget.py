@@ -391,7 +391,7 @@ def check(budget: Budget, flying: list[Reservation], now: float) -> None:
             assert dimension.level <= dimension.capacity * (1 + 1e-9)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(deadline=None)
 @given(LIMITS, STEPS)
 def test_random_histories_never_lose_count_and_never_shut_for_good(limits: Limits, steps: list[Step]):
     budget = Budget(limits, 0.0)
@@ -409,7 +409,7 @@ def test_random_histories_never_lose_count_and_never_shut_for_good(limits: Limit
     assert now - start < 3600
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(1, 5000), st.sampled_from(["settle", "release", "forfeit"])), max_size=40)
 )

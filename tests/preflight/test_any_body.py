@@ -37,7 +37,7 @@ odd = st.dictionaries(keys, values, max_size=6)
 
 
 @given(odd, st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 def test_rules_never_crash(change: dict[str, Any], whole: bool) -> None:
     body = ask(**change) if whole else change
     before = copy.deepcopy(body)
@@ -55,7 +55,7 @@ def test_rules_never_crash(change: dict[str, Any], whole: bool) -> None:
 
 
 @given(st.one_of(st.builds(ask), bodies(), whole_bodies()), odd, st.integers(0, 2))
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 def test_rules_that_do_not_look_would_find_nothing(
     body: dict[str, Any], change: dict[str, Any], n: int
 ) -> None:

@@ -14,13 +14,13 @@ from headway.preflight.rule import UnrepairableError
 
 
 @given(bodies)
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_a_body_is_refused_just_when_a_rule_finds_an_error(body: Body) -> None:
     assert bool(errors(body)) == (refusal(body) is not None), (errors(body), refusal(body))
 
 
 @given(bodies)
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 def test_a_repaired_body_is_accepted_and_repair_is_idempotent(body: Body) -> None:
     before = copy.deepcopy(body)
     try:

@@ -56,7 +56,7 @@ JOINED = {
 """When its empty turn is gone, the server tool is no longer waiting for results alone."""
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(bodies())
 @example(JOINED)
 def test_what_is_mended_passes_loses_no_last_turn_and_stays_as_it_is(body: Block) -> None:
@@ -75,7 +75,7 @@ def test_what_is_mended_passes_loses_no_last_turn_and_stays_as_it_is(body: Block
     assert again.changes == ()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(bodies())
 def test_the_rules_find_something_exactly_where_the_api_does(body: Block) -> None:
     found = errors(body, facts_for(body))
@@ -94,7 +94,7 @@ def test_a_whole_conversation_is_returned_as_it_is(body: Block) -> None:
     assert done.changes == ()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(deadline=None)
 @given(whole_bodies(), st.integers(10, 99), st.booleans(), st.booleans())
 def test_trimming_keeps_pairs_the_last_turn_and_a_valid_conversation(
     body: Block, percent: int, first: bool, counted: bool
