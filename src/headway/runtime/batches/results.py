@@ -153,8 +153,8 @@ def _text_of(result: BatchResult) -> str:
         return result.raw
     said: dict[str, object] = {"type": result.type}
     if result.message is not None:
-        dump = cast("Callable[..., str]", getattr(result.message, "to_json"))  # noqa: B009 - the SDK's
-        said["message"] = json.loads(dump(indent=None, warnings=False))
+        whole = cast("Callable[..., object]", getattr(result.message, "to_dict"))  # noqa: B009 - the SDK's
+        said["message"] = whole(warnings=False)  # not its JSON: pydantic cannot write half a surrogate pair
     elif result.error is not None:
         said["error"] = str(result.error)
-    return json.dumps({"custom_id": result.custom_id, "result": said}, separators=(",", ":"))
+    return json.dumps({"custom_id": result.custom_id, "result": said}, separators=(",", ":"), default=str)
