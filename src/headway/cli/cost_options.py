@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, cast
@@ -10,6 +9,7 @@ from typing import Annotated, Final, cast
 import typer
 
 from headway.cli.exit_status import CommandError
+from headway.cli.json_file import object_in
 from headway.cli.prompt_input import Numbered
 from headway.core.catalog import Catalog
 from headway.core.price import Price
@@ -59,15 +59,7 @@ def read_prices(path: Path | None) -> Mapping[str, Price]:
     """The prices in a file. Raises `CommandError`."""
     if path is None:
         return {}
-    try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CommandError(f"--prices {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"--prices {path} is not JSON: {error}") from None
-    if not isinstance(value, dict) or not value:
-        raise CommandError(f"--prices {path} must be an object with models, such as {SAMPLE}")
-    rows = cast("dict[str, object]", value)
+    rows = object_in(path, "--prices", f"an object with models, such as {SAMPLE}")
     return {model: _price(f"--prices {path}: {model}", row) for model, row in rows.items()}
 
 
