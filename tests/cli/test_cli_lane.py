@@ -138,10 +138,7 @@ def item(name: object, **params: object) -> str:
     return json.dumps({"custom_id": name, "params": body}) + "\n"
 
 
-def test_what_no_batch_can_carry_is_told_and_the_rest_goes(
-    batch_api: RemoteAPI, headway: Headway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("headway.cli.prompt_input.CHECKED", 1)  # else it is told before anything is read on
+def test_what_no_batch_can_carry_is_told_and_the_rest_goes(batch_api: RemoteAPI, headway: Headway) -> None:
     unfit = {
         "stream": ({"stream": True}, "stream: submit returns whole messages"),
         "speed": ({"speed": "fast"}, "speed: is not allowed in a batch"),
@@ -154,6 +151,11 @@ def test_what_no_batch_can_carry_is_told_and_the_rest_goes(
     headway.write("".join(lines + wrong))
     ended = headway("run", "p.jsonl", "--no-progress", "--lane", "batch", "--no-check")
     assert (ended.status, "4 succeeded, 7 failed, 0 left" in ended.out) == (1, True), ended.out + ended.err
+    assert "p.jsonl:5: stream: submit returns whole messages" in ended.err
+    assert "p.jsonl:9: custom_id 'fine' was used on an earlier line" in ended.err
+    assert "4 lines will fail without being sent; the rest goes" in ended.err
+    strict = headway("run", "p.jsonl", "-o", "none.jsonl", "--lane", "batch", "--strict")
+    assert (strict.status, "Nothing was sent." in strict.err) == (2, True), "nor with --strict"
     results = headway.results()
     assert [results[name]["result"]["type"] for name in good] == ["succeeded"] * 4
     said = [json.dumps(line["result"]) for line in results.values() if line["result"]["type"] == "errored"]

@@ -10,7 +10,8 @@ from headway.cli import figures
 from headway.cli.exit_status import CommandError
 from headway.cli.findings_tally import LINE_RULE, FindingsTally, Group
 from headway.cli.line_fault import BadLine
-from headway.cli.prompt_input import Numbered
+from headway.cli.prompt_input import CHECKED, HeadCheck, Numbered
+from headway.cli.prompt_input import SHOWN as LISTED
 from headway.core.catalog import Catalog
 from headway.core.request import Request
 from headway.preflight.check import check
@@ -110,3 +111,20 @@ def group_line(group: Group, name: str) -> str:
         return f"{figures.plural(group.count, 'line')} {first} {name}:{group.number}: {group.example.problem}"
     requests = figures.plural(group.count, "request")
     return f"{requests} [{group.example.rule}], {first} {name}:{group.number}: {group.example}{hint}"
+
+
+def tell_problems(check: HeadCheck, name: str, warn: Callable[[str], None], *, bear: bool) -> None:
+    """Say which lines are no requests. Raises `CommandError`, unless it is to ``bear`` them: what goes into a batch
+    goes without them."""
+    if not check.count:
+        raise CommandError(f"{name} is empty: one JSON object per line is expected")
+    if not check.faults:
+        return
+    more = check.faults - len(check.problems)
+    checked = "" if check.whole else f" in the first {CHECKED:,} lines"
+    tail = [f"… and {more:,} more{checked} (the first {LISTED} are shown)"] if more else []
+    if not bear or check.faults == check.count:
+        raise CommandError("\n".join([*check.problems, *tail, "Nothing was sent."]))
+    failing = f"{figures.plural(check.faults, 'line')} will fail without being sent; the rest goes"
+    for text in (*check.problems, *tail, failing):
+        warn(text)

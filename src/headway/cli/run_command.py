@@ -21,7 +21,7 @@ from headway.cli.dry_run import DryPlan, DryRun
 from headway.cli.exit_status import CommandError, ExitStatus
 from headway.cli.final_results import run_form, written_at_end
 from headway.cli.follow_up_option import check_fallbacks, parse_follow_up
-from headway.cli.head_look import HeadLook, today
+from headway.cli.head_look import HeadLook, tell_problems, today
 from headway.cli.input_source import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, STANDARD, InputOptions, open_input
 from headway.cli.lane_option import parse_deadline
 from headway.cli.limit_option import parse_limit
@@ -29,7 +29,7 @@ from headway.cli.model_catalog import remembered
 from headway.cli.newest_model import resolved_model
 from headway.cli.output_file import is_regular, require_writable
 from headway.cli.progress import Progress, choose_progress
-from headway.cli.prompt_input import CHECKED, SHOWN, HeadCheck, Numbered
+from headway.cli.prompt_input import Numbered
 from headway.cli.repair_option import parse_policy
 from headway.cli.result_writer import ResultForm
 from headway.cli.run_plan import RunPlan
@@ -154,7 +154,7 @@ def make_plan(options: RunOptions, progress: Progress) -> RunPlan:
             priced.see(record)
 
     head = source.check_head(see)
-    _refuse_problems(head, source.name)
+    tell_problems(head, source.name, warn, bear=options.lane is not Lane.LIVE and not options.strict)
     priced.tell(source.name)
     look.tell(source.name, progress.note, whole=head.whole)
     require_credential(warn)
@@ -283,13 +283,3 @@ def _places(options: RunOptions) -> tuple[Path | None, Path | None]:
     elif options.retry_failed or options.fresh:
         raise CommandError("--retry-failed and --fresh need a journal; with -o - name one with --journal")
     return (None if given == STANDARD else given), journal
-
-
-def _refuse_problems(check: HeadCheck, name: str) -> None:
-    if check.faults:
-        more = check.faults - len(check.problems)
-        checked = "" if check.whole else f" in the first {CHECKED:,} lines"
-        tail = [f"… and {more:,} more{checked} (the first {SHOWN} are shown)"] if more else []
-        raise CommandError("\n".join([*check.problems, *tail, "Nothing was sent."]))
-    if not check.count:
-        raise CommandError(f"{name} is empty: one JSON object per line is expected")
