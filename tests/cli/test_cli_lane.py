@@ -158,6 +158,7 @@ def test_what_no_batch_can_carry_is_told_and_the_rest_goes(batch_api: RemoteAPI,
     assert (strict.status, "Nothing was sent." in strict.err) == (2, True), "nor with --strict"
     results = headway.results()
     assert [results[name]["result"]["type"] for name in good] == ["succeeded"] * 4
+    assert all(unfit[name][1] in json.dumps(results[name]["result"]) for name in unfit), "under their own ids"
     said = [json.dumps(line["result"]) for line in results.values() if line["result"]["type"] == "errored"]
     reasons = [reason for _, reason in unfit.values()] + ["custom_id 'fine' was used on an earlier line"]
     assert [sum(reason in text for text in said) for reason in reasons] == [1] * 5

@@ -86,13 +86,18 @@ class RequestBuilder:
         self._ids.clear()
 
     def claim_bad_line(self, record: Record) -> str:
-        """The id under which a line that has no request is reported."""
-        key = line_id(record)
-        self._ids.add(key)
+        """The id under which a line that has no request is reported: its own, if it is one and no other line's."""
+        try:
+            key = self._custom_id(_fields(record))
+        except LineFault:
+            key = None
+        if key is None or not self._ids.add(key):
+            key = line_id(record)
+            self._ids.add(key)
         return key
 
     def _body(self, record: Record) -> tuple[str | None, dict[str, object]]:
-        fields: Mapping[str, object] = {**dict.fromkeys(record.empty), **record.fields}
+        fields = _fields(record)
         custom_id = self._custom_id(fields)
         if self._template is not None:
             body: dict[str, object] = {"messages": _user_turn(self._template.fill(fields))}
@@ -157,6 +162,10 @@ def with_format(body: dict[str, object], wanted: Mapping[str, object]) -> dict[s
     if "output_format" in body or not isinstance(config, dict | None):
         return body
     return {**body, "output_config": {"format": wanted, **cast("dict[str, object]", config or {})}}
+
+
+def _fields(record: Record) -> Mapping[str, object]:
+    return {**dict.fromkeys(record.empty), **record.fields}
 
 
 def line_id(record: Record) -> str:
