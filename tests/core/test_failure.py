@@ -338,3 +338,21 @@ def test_every_error_the_sdk_documents_has_its_code_here() -> None:
     documented = {codes[name] for name in listed if name in codes}
     assert len(documented) > 30
     assert documented <= set(CODES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "billed"),
+    [
+        (ErrorKind.OVERLOADED, 529, False),
+        (ErrorKind.OVERLOADED, 200, True),
+        (ErrorKind.UNAVAILABLE, 503, False),
+        (ErrorKind.UNAVAILABLE, 200, True),
+        (ErrorKind.API_ERROR, 500, True),
+        (ErrorKind.CONNECTION, None, False),
+        (ErrorKind.MISFIT, 200, False),
+    ],
+)
+def test_an_error_inside_an_answer_that_had_begun_may_be_billed(
+    kind: ErrorKind, status: int | None, billed: bool
+) -> None:
+    assert Failure(kind, "no", status).maybe_billed is billed, "that of a misfit is known, not feared"

@@ -30,6 +30,7 @@ from headway import (
     SQLiteJournal,
 )
 from headway.core.catalog import BUILT_IN, cost_of
+from headway.core.failure import Failure
 from headway.core.request import Request
 from headway.core.usage import Usage
 from headway.core.worst_case import worst_cost
@@ -372,3 +373,19 @@ async def test_a_stream_is_not_begun_without_the_money() -> None:
         with pytest.raises(RequestError, match="not known"):
             s.stream("job", model="my-own")
         assert not transport.requests
+
+
+async def test_an_overload_inside_an_answer_counts_at_its_worst() -> None:
+    """The answer had begun (a scout is sent as a stream): nobody knows what of it is billed."""
+    begun = Rejection(Failure(ErrorKind.OVERLOADED, "overloaded", 200))
+    before = refusal(529, "overloaded_error")
+    for rejected, doubts in ((begun, 1), (before, 0)):
+        transport = ScriptedTransport(
+            lambda sent, rejected=rejected: rejected if sent.attempt == 1 else reply()
+        )
+        async with scheduler(transport, SpendCap(1.0)) as s:
+            outcome = await s.submit("job").outcome()
+            spend = s.status().spend
+        assert (outcome.state, outcome.sends, outcome.maybe_billed) == (JobState.SUCCEEDED, 2, doubts)
+        assert spend is not None and (spend.unanswered > 0) == bool(doubts)
+        assert s.status().maybe_billed == doubts

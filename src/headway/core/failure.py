@@ -52,6 +52,12 @@ class Failure:
         return ROW[self.kind]
 
     @property
+    def maybe_billed(self) -> bool:
+        """Whether what was done may be billed although nobody has the answer: by its kind, or because the answer had
+        begun (an ``overloaded_error`` inside a stream is not one in its place)."""
+        return self.row.maybe_billed or (self.status == 200 and not self.row.billed)
+
+    @property
     def remedy(self) -> str:
         """What is left for the user to do."""
         field = self.field

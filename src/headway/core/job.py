@@ -212,10 +212,10 @@ def _turned(record: JobRecord, state: JobState, event: Turn) -> JobRecord:
                 state=state,
                 not_before=event.not_before,
                 attempts=attempts,
-                maybe_billed=record.maybe_billed + failure.row.maybe_billed,
+                maybe_billed=record.maybe_billed + failure.maybe_billed,
             )
         case Failed(failure=failure) | SetAside(failure=failure):
-            return _closed(record, state, event.at, failure, unanswered=failure.row.maybe_billed)
+            return _closed(record, state, event.at, failure, unanswered=failure.maybe_billed)
         case Repaired() | Rerouted() | Continued():
             return _amended(record, state, event)
         case Parked(failure=failure, sent=sent) | Expired(failure=failure, sent=sent):
@@ -266,7 +266,7 @@ def _amended(record: JobRecord, state: JobState, event: Repaired | Rerouted | Co
                 spent=now.spent + event.usage,
                 cost=add_costs(now.cost, event.cost),
             )
-    unanswered = failure is not None and failure.row.maybe_billed
+    unanswered = failure is not None and failure.maybe_billed
     attempts = _ended(record, event.at, failure, failure.request_id if failure else request_id)
     record = replace(record, amendment=now, attempts=attempts)
     return _closed(record, state, event.at, failure, unanswered=unanswered)

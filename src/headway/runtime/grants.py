@@ -27,7 +27,7 @@ def end_grant(grant: Grant, rejection: Rejection, now: float, jitter: float) -> 
         grant.observe(rejection.report, now)
     if rejection.usage is not None:
         grant.settle(rejection.usage, now)
-    elif failure.row.maybe_billed or failure.kind is ErrorKind.INTERNAL:
+    elif failure.maybe_billed or failure.kind is ErrorKind.INTERNAL:
         grant.forfeit(now)
     else:
         grant.release(now)

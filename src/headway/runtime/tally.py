@@ -93,10 +93,10 @@ class Tally:
             case RetryScheduled(failure=failure):
                 self.retries += 1
                 self._count_refusal(failure)
-                self.maybe_billed += failure.row.maybe_billed
+                self.maybe_billed += failure.maybe_billed
             case SetAside(failure=failure):
                 self._count_refusal(failure)
-                self.maybe_billed += failure.row.maybe_billed
+                self.maybe_billed += failure.maybe_billed
             case Repaired(changes=changes):
                 self.repaired += any(change.rule != PLACED for change in changes)
             case Rerouted(failure=failure):
@@ -149,7 +149,7 @@ class Tally:
         """The failure of an attempt, unless it concerns a job that had none."""
         if record.attempts and record.attempts[-1].failure is failure:
             self._count_refusal(failure)
-            self.maybe_billed += failure.row.maybe_billed
+            self.maybe_billed += failure.maybe_billed
 
     def _count_unserved(self, record: JobRecord, event: JobEvent) -> None:
         """An answer that does not serve, or a part of one, is billed all the same; and a refusal was one, though its

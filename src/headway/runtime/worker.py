@@ -188,18 +188,22 @@ class Worker:
     async def _fail(self, job: Job[Message], grant: Grant, rejection: Rejection, *, last: bool) -> None:
         now, jitter = loop_time(), self._random()
         failure = rejection.failure
-        if job.payment is not None and rejection.usage is not None and not failure.row.billed:
-            job.payment.pay_broken(rejection.usage)
+        if (
+            job.payment is not None
+            and not failure.row.billed
+            and (rejection.usage is not None or failure.maybe_billed)
+        ):
+            job.payment.pay_broken(rejection.usage or NO_USAGE)
         budget_wait = end_grant(grant, rejection, now, jitter)
         if job.interrupt is not None:
-            sent = failure.row.maybe_billed or failure.row.billed
+            sent = failure.maybe_billed or failure.row.billed
             await self._conclude(job, self._cut_off(job, sent=sent), None)
             return
         if not last and self._amends.reroute(job, failure):
             return
         # The quota is there against storms of live retries, and the gate paces those of an outage.
         paced = self._desk.paces(job, failure)
-        excused = paced and not failure.row.maybe_billed
+        excused = paced and not failure.maybe_billed
         free = paced or failure.row.throttle or failure.row.billed or job.record.lane is Lane.BATCH
         usage, cost = self._charged(job, rejection)
         decision = (
@@ -234,7 +238,7 @@ class Worker:
                 alone = last or final.scope is Scope.JOB
                 told = final if alone else self._desk.stop_scope(job, final)
                 if told is not None:
-                    sent = failure.row.maybe_billed  # `told` may be that the deadline comes before a retry
+                    sent = failure.maybe_billed  # `told` may be that the deadline comes before a retry
                     failed = Failed(now, told, usage, cost)
                     event = failed if last else ending_event(job, told, usage, cost, sent=sent)
                     await self._conclude(job, event, None)
@@ -259,7 +263,7 @@ class Worker:
 
     async def give_up(self, job: Job[Message], failure: Failure) -> None:
         """End a job whose attempt is over, with what was found out since."""
-        sent = failure.row.maybe_billed
+        sent = failure.maybe_billed
         event = self._cut_off(job, sent=sent) if job.interrupt else ending_event(job, failure)
         await self.finish(job, event)
 
